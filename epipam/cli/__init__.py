@@ -1,0 +1,46 @@
+"""The `epipam` command: one module per command group, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from epipam import __version__
+
+COMMANDS = {
+    "build-store": "epipam.cli.build_store:build_store",
+    "info": "epipam.cli.inspect:info",
+    "verify": "epipam.cli.inspect:verify",
+    "train": "epipam.cli.train:train",
+    "evaluate": "epipam.cli.evaluate:evaluate",
+    "simulate": "epipam.cli.simulate:simulate",
+    "score": "epipam.cli.score:score",
+    "kipoi": "epipam.cli.kipoi:kipoi",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="epipam")
+def main() -> None:
+    """Enhancer-promoter interactions from sequence, at the scale of genomes."""
+
+
+def build_store_main() -> None:
+    """Run `epipam build-store` under its own name, `epipam-build-store`."""
+    from epipam.cli.build_store import build_store
+
+    build_store(prog_name="epipam-build-store")

@@ -1,0 +1,102 @@
+"""What every epipam command shares: error lines, `--debug`, `--json`, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from epipam.errors import EpipamError
+
+
+class EpipamCommand(click.Command):
+    """A click command whose failures are one line, with exit 1 (failed) or 2 (wrong request)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        self.context_settings.setdefault("show_default", True)
+        self.params.append(
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                callback=_remember_debug,
+                help="Show the traceback of an error.",
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EpipamError as error:
+            _fail(ctx, str(error), error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # noqa: PLE0704
+        except OSError as error:
+            _fail(ctx, _describe_os_error(error), 1)
+        except Exception as error:
+            text = f"{type(error).__name__}: {error} (unexpected; --debug shows where)"
+            _fail(ctx, text.replace("\n", " "), 1)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json`: the result on standard output as one JSON object."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
+        function
+    )
+
+
+def print_result(result: Mapping[str, Any], lines: Iterator[str], as_json: bool) -> None:
+    """Print a result: as one JSON object for a machine, as `lines` for a person."""
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Callable[[int, str], None]]:
+    """Yield `advance(steps, note)`: a bar on a terminal, plain lines elsewhere, on stderr."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(what, total=total)
+
+            def advance(steps: int, note: str) -> None:
+                bar.update(task, advance=steps, description=f"{what} {note}".rstrip())
+
+            yield advance
+    else:
+        done = 0
+
+        def advance(steps: int, note: str) -> None:
+            nonlocal done
+            done += steps
+            click.echo(f"{what}: {done}/{total} {note}".rstrip(), err=True)
+
+        yield advance
+
+
+def _remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(dict)["debug"] = value
+
+
+def _fail(ctx: click.Context, text: str, exit_code: int) -> None:
+    if ctx.ensure_object(dict).get("debug"):
+        raise  # noqa: PLE0704
+    click.echo(f"{ctx.command_path}: error: {text}", err=True)
+    ctx.exit(exit_code)
+
+
+def _describe_os_error(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason

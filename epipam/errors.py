@@ -1,0 +1,54 @@
+"""The errors a user can meet; the command line prints each as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MAX_REPORTED_ROWS = 20
+
+
+class EpipamError(Exception):
+    """Work that failed. The command line exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class RequestError(EpipamError):
+    """A request that cannot be met as asked: a wrong option, file or combination of them."""
+
+    exit_code = 2
+
+
+class GenomeError(RequestError):
+    """A FASTA that is missing, not indexable, or lacks what is asked of it."""
+
+
+class PairTableError(RequestError):
+    """A pair table with rows or columns that cannot be used.
+
+    Parameters
+    ----------
+    summary
+        One line that names the file, what is wrong with it and the way out.
+    rows
+        One `file:line: column: what is wrong` per rejected row; the first 20 are kept.
+    n_rows
+        How many rows were rejected in all, where `rows` is already cut.
+    """
+
+    def __init__(self, summary: str, rows: Sequence[str] = (), n_rows: int | None = None) -> None:
+        self.summary = summary
+        self.rows = list(rows[:MAX_REPORTED_ROWS])
+        self.n_rows = len(rows) if n_rows is None else n_rows
+        lines = [summary, *self.rows]
+        if self.n_rows > len(self.rows) > 0:
+            lines.append(f"... and {self.n_rows - len(self.rows)} more")
+        super().__init__("\n".join(lines))
+
+
+class StoreError(RequestError):
+    """A folder that is no epipam store, or one that this version cannot read."""
+
+
+class ModelError(RequestError):
+    """A model folder that is missing, damaged or of another shape than the data."""
