@@ -1,0 +1,121 @@
+"""Bases and one-hot bits: packing two bases to a byte, unpacking, reverse complement.
+
+A base is four bits in the order A C G T from the most significant; N and any other letter is
+four zeros; lower case counts as upper case. Two bases share a byte, the first in the high
+nibble; in a sequence of odd length the last low nibble is zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+BASES = "ACGT"
+CODES = {"A": 0b1000, "C": 0b0100, "G": 0b0010, "T": 0b0001}
+
+LETTER_CODE = np.zeros(256, dtype=np.uint8)
+for _base, _code in CODES.items():
+    LETTER_CODE[[ord(_base), ord(_base.lower())]] = _code
+
+# A and T, C and G are mirror images in bit order, so the complement of a base is its nibble
+# reversed, and the reverse complement of two bases is their byte reversed.
+_REVERSED_BYTE = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)], dtype=np.uint8)
+_BITS = np.array([[code >> 3 & 1, code >> 2 & 1, code >> 1 & 1, code & 1] for code in range(16)])
+_BYTE_ONEHOT = np.stack([_BITS[np.arange(256) >> 4], _BITS[np.arange(256) & 15]], axis=-1).astype(
+    np.uint8
+)
+
+
+def packed_length(length: int) -> int:
+    """Return how many bytes `length` bases take."""
+    return (length + 1) // 2
+
+
+def encode(letters: bytes | np.ndarray) -> np.ndarray:
+    """Return one code of four one-hot bits per letter, uint8, same shape."""
+    raw = np.frombuffer(letters, dtype=np.uint8) if isinstance(letters, bytes) else letters
+    return LETTER_CODE[raw]
+
+
+def pack(codes: np.ndarray) -> np.ndarray:
+    """Pack codes two to a byte: uint8 (..., length) to uint8 (..., ceil(length / 2))."""
+    length = codes.shape[-1]
+    packed = np.zeros((*codes.shape[:-1], packed_length(length)), dtype=np.uint8)
+    np.left_shift(codes[..., 0::2], 4, out=packed)
+    packed[..., : length // 2] |= codes[..., 1::2]
+    return packed
+
+
+def unpack(packed: np.ndarray, length: int) -> np.ndarray:
+    """Undo `pack`: uint8 (..., ceil(length / 2)) to codes, uint8 (..., length)."""
+    _check_width(packed, length)
+    codes = np.empty((*packed.shape[:-1], length), dtype=np.uint8)
+    codes[..., 0::2] = packed >> 4
+    codes[..., 1::2] = packed[..., : length // 2] & 15
+    return codes
+
+
+def encode_packed(sequences: list[str], length: int) -> np.ndarray:
+    """Encode sequences of `length` letters each: uint8 (n_sequences, ceil(length / 2))."""
+    letters = np.frombuffer("".join(sequences).encode("ascii"), dtype=np.uint8)
+    if len(letters) != len(sequences) * length:
+        lengths = sorted({len(sequence) for sequence in sequences})
+        raise ValueError(f"sequences have lengths {lengths} but must all have {length}")
+    return pack(encode(letters).reshape(len(sequences), length))
+
+
+def unpack_onehot(packed: np.ndarray, length: int) -> np.ndarray:
+    """Unpack to one-hot: uint8 (n, ceil(length / 2)) to uint8 (n, 4, length), rows A C G T."""
+    _check_width(packed, length)
+    pairs = _BYTE_ONEHOT[packed]  # (n, bytes, 4, 2)
+    onehot = pairs.transpose(0, 2, 1, 3).reshape(len(packed), 4, -1)
+    return np.ascontiguousarray(onehot[..., :length])
+
+
+def decode(packed: np.ndarray, length: int) -> list[str]:
+    """Return the letters of packed sequences, upper case, N where no bit is set."""
+    letters = np.full(16, ord("N"), dtype=np.uint8)
+    for base, code in CODES.items():
+        letters[code] = ord(base)
+    return [row.tobytes().decode("ascii") for row in letters[unpack(packed, length)]]
+
+
+def reverse_complement(packed: np.ndarray, length: int) -> np.ndarray:
+    """Reverse-complement packed sequences, uint8 (..., ceil(length / 2)), same shape."""
+    _check_width(packed, length)
+    mirrored = _REVERSED_BYTE[packed[..., ::-1]]
+    if length % 2 == 0:
+        return mirrored
+    # The padding nibble came first; move every base one nibble up.
+    shifted = mirrored << 4
+    shifted[..., :-1] |= mirrored[..., 1:] >> 4
+    return shifted
+
+
+def shift(packed: np.ndarray, length: int, offset: np.ndarray) -> np.ndarray:
+    """Move each window by `offset` bp within its stored bases; what is not stored is N.
+
+    Parameters
+    ----------
+    packed
+        uint8 (n, ceil(length / 2)).
+    length
+        Window length in bp.
+    offset
+        int (n,): base i of the result is base i + offset of the stored window.
+
+    Returns
+    -------
+    uint8 (n, ceil(length / 2)).
+    """
+    codes = unpack(packed, length)
+    source = np.arange(length) + np.asarray(offset)[:, None]
+    inside = (source >= 0) & (source < length)
+    moved = np.take_along_axis(codes, np.clip(source, 0, length - 1), axis=1)
+    return pack(np.where(inside, moved, np.uint8(0)))
+
+
+def _check_width(packed: np.ndarray, length: int) -> None:
+    if packed.shape[-1] != packed_length(length):
+        raise ValueError(
+            f"packed has shape {packed.shape} but {length} bases take {packed_length(length)} bytes"
+        )

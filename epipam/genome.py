@@ -1,0 +1,174 @@
+"""FASTA access: contigs, lengths, digests, and names that differ only by `chr`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pysam
+
+from epipam.errors import GenomeError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BGZIP_EXTRA = b"BC\x02\x00"
+_BLOCK = 8_000_000
+_MITOCHONDRION = {"M": "MT", "MT": "M"}
+
+
+class Genome:
+    """A FASTA file, plain or bgzip, opened lazily in each process that reads it.
+
+    Parameters
+    ----------
+    path
+        The FASTA. A missing index is built beside it, or in the user's cache folder where
+        that folder is read-only.
+
+    Raises
+    ------
+    GenomeError
+        Where the file is missing, is gzip but not bgzip, or is no FASTA.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._index = _find_or_build_index(self.path)
+        self.contigs: dict[str, int] = _read_lengths(self._index)
+        if not self.contigs:
+            raise GenomeError(f"{self.path}: no sequences: a FASTA starts with a '>' line")
+        self._handle: pysam.FastaFile | None = None
+        self._handle_pid = -1
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_handle": None, "_handle_pid": -1}
+
+    def fetch(self, contig: str, start: int, end: int) -> str:
+        """Return the bases of [start, end), 0-based; what sticks out of the contig is N."""
+        length = self.contigs[contig]
+        inner_start, inner_end = min(max(start, 0), length), max(min(end, length), 0)
+        bases = ""
+        if inner_start < inner_end:
+            bases = self._open().fetch(contig, inner_start, inner_end)
+        left = min(max(-start, 0), end - start)
+        return "N" * left + bases + "N" * (end - start - left - len(bases))
+
+    def blocks(self, contig: str, size: int = _BLOCK) -> Iterator[tuple[int, bytes]]:
+        """Yield (start, letters) of a whole contig in order, `size` bp at a time."""
+        for start in range(0, self.contigs[contig], size):
+            yield (
+                start,
+                self.fetch(contig, start, min(start + size, self.contigs[contig])).encode("ascii"),
+            )
+
+    def digest(self, contig: str) -> str:
+        """Return the MD5 of the contig's upper-case letters: the M5 tag of SAM, refget's MD5."""
+        md5 = hashlib.md5(usedforsecurity=False)
+        for _, letters in self.blocks(contig):
+            md5.update(letters.upper())
+        return md5.hexdigest()
+
+    def resolve(self, names: Iterable[str]) -> dict[str, str]:
+        """Map names of chromosomes to this FASTA's contigs; names without a contig are absent.
+
+        A name is taken exactly, or else with `chr` added or taken away (`chr1` and `1`,
+        `chrM` and `MT`). Callers say which names were read as another.
+        """
+        found = {}
+        for name in names:
+            contig = next((c for c in (name, *_aliases(name)) if c in self.contigs), None)
+            if contig is not None:
+                found[name] = contig
+        return found
+
+    def _open(self) -> pysam.FastaFile:
+        """Return this process's handle: one inherited through a fork shares its file offset."""
+        if self._handle is None or self._handle_pid != os.getpid():
+            gzi = self._index.with_suffix(".gzi") if _is_gzip(self.path) else None
+            self._handle = pysam.FastaFile(
+                str(self.path),
+                filepath_index=str(self._index),
+                filepath_index_compressed=str(gzi) if gzi else None,
+            )
+            self._handle_pid = os.getpid()
+        return self._handle
+
+
+def _aliases(name: str) -> list[str]:
+    bare = name[3:] if name.startswith("chr") else name
+    other = _MITOCHONDRION.get(bare)
+    names = [bare if name.startswith("chr") else f"chr{bare}"]
+    return names if other is None else [*names, other, f"chr{other}"]
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(2) == _GZIP_MAGIC
+
+
+def _find_or_build_index(path: Path) -> Path:
+    if not path.is_file():
+        raise GenomeError(f"{path}: no such FASTA file")
+    compressed = _is_gzip(path)
+    if compressed:
+        _refuse_plain_gzip(path)
+    beside = Path(f"{path}.fai")
+    for index in (beside, _cached_index(path)):
+        if _is_fresh(index, path, compressed):
+            return index
+    if os.access(path.parent, os.W_OK):
+        return _build_index(path, beside, compressed)
+    return _build_index(path, _cached_index(path), compressed)
+
+
+def _refuse_plain_gzip(path: Path) -> None:
+    with path.open("rb") as handle:
+        header = handle.read(18)
+    if _BGZIP_EXTRA not in header:
+        plain = path.with_suffix("") if path.suffix == ".gz" else path
+        raise GenomeError(
+            f"{path}: is gzip, which allows no random access; convert it to bgzip: "
+            f"gunzip -c {path} | bgzip > {plain}.bgz"
+        )
+
+
+def _is_fresh(index: Path, path: Path, compressed: bool) -> bool:
+    """Whether an index is there and not older than its FASTA."""
+    needed = [index, index.with_suffix(".gzi")] if compressed else [index]
+    changed = path.stat().st_mtime
+    return all(file.is_file() and file.stat().st_mtime >= changed for file in needed)
+
+
+def _cached_index(path: Path) -> Path:
+    stat = path.stat()
+    identity = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = hashlib.sha256(identity.encode()).hexdigest()[:24]
+    return cache / "epipam" / "fasta" / f"{name}.fai"
+
+
+def _build_index(path: Path, index: Path, compressed: bool) -> Path:
+    """Build the index under another name first: other processes never see half of one."""
+    index.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=index.parent, prefix=".faidx-") as folder:
+        fai, gzi = Path(folder, "fai"), Path(folder, "gzi")
+        arguments = ["--fai-idx", str(fai)] + (["--gzi-idx", str(gzi)] if compressed else [])
+        try:
+            pysam.faidx(*arguments, str(path))
+        except pysam.SamtoolsError as error:
+            reason = " ".join(str(error).split())
+            raise GenomeError(f"{path}: cannot be indexed as FASTA: {reason}") from None
+        if compressed:
+            gzi.rename(index.with_suffix(".gzi"))
+        fai.rename(index)
+    return index
+
+
+def _read_lengths(index: Path) -> dict[str, int]:
+    lengths = {}
+    for line in index.read_text().splitlines():
+        name, length, *_ = line.split("\t")
+        lengths[name] = int(length)
+    return lengths
