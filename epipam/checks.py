@@ -1,0 +1,190 @@
+"""Which pairs of a table can be windowed on a genome, and why the others cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from epipam.encoding import encode
+from epipam.errors import PairTableError
+from epipam.genome import Genome
+from epipam.pairs import PairTable
+from epipam.windows import (
+    ALL_N,
+    DIFFERENT_CONTIGS,
+    NOT_IN_GENOME,
+    OUTSIDE_CONTIG,
+    REASONS,
+    START_AFTER_END,
+    USABLE,
+    resize,
+    unusable_reason,
+)
+
+_BLOCK = 8_000_000
+MALFORMED = "row that cannot be read"
+
+
+@dataclass(frozen=True)
+class PairCheck:
+    """The verdict on every pair of a table.
+
+    Attributes
+    ----------
+    reason
+        int8 (n_pairs,): 0 where usable, else a key of `windows.REASONS`.
+    contigs
+        The genome's contig for each chromosome name of the table that has one.
+    malformed
+        How many further rows could not be read at all.
+    """
+
+    reason: np.ndarray
+    contigs: dict[str, str]
+    malformed: int
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Bool (n_pairs,)."""
+        return self.reason == USABLE
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many rows are left out for which reason, zero counts omitted."""
+        counts = {text: int(np.sum(self.reason == code)) for code, text in REASONS.items()}
+        counts[MALFORMED] = self.malformed
+        return {text: count for text, count in counts.items() if count}
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Chromosome names of the table that were read as another name of the genome."""
+        return {name: contig for name, contig in self.contigs.items() if name != contig}
+
+
+def check_pairs(
+    table: PairTable,
+    genome: Genome,
+    enhancer_length: int,
+    promoter_length: int,
+    *,
+    allow_trans: bool = False,
+) -> PairCheck:
+    """Check every pair of a table against a genome.
+
+    Parameters
+    ----------
+    table, genome
+        What to check against what.
+    enhancer_length, promoter_length
+        Window lengths in bp.
+    allow_trans
+        Whether the anchors may lie on different chromosomes.
+    """
+    frame = table.frame
+    contigs = genome.resolve(chromosomes(frame))
+    lengths = {name: genome.contigs[contig] for name, contig in contigs.items()}
+    reason = unusable_reason(frame, lengths, allow_trans=allow_trans)
+    for anchor, length in (("enhancer", enhancer_length), ("promoter", promoter_length)):
+        rows = np.flatnonzero(reason == USABLE)
+        start = resize(
+            frame[f"{anchor}_start"].to_numpy()[rows],
+            frame[f"{anchor}_end"].to_numpy()[rows],
+            length,
+        )
+        chrom = frame[f"{anchor}_chrom"].to_numpy()[rows]
+        for name in pd.unique(chrom):
+            here = np.flatnonzero(chrom == name)
+            empty = _all_n(genome, contigs[name], start[here], length)
+            reason[rows[here[empty]]] = ALL_N
+    return PairCheck(reason, contigs, len(table.malformed))
+
+
+def chromosomes(frame: pd.DataFrame) -> list[str]:
+    """Return the chromosome names of both anchors, in order of first appearance."""
+    return list(pd.unique(pd.concat([frame["enhancer_chrom"], frame["promoter_chrom"]])))
+
+
+def require_usable(table: PairTable, check: PairCheck, genome: Genome, bad_pairs: str) -> None:
+    """Raise a PairTableError where `bad_pairs` is `fail` and any is bad, or where none is usable.
+
+    Parameters
+    ----------
+    bad_pairs
+        `fail` or `skip`.
+    """
+    skipped = check.skipped
+    if bad_pairs == "fail" and skipped:
+        n_bad = sum(skipped.values())
+        counts = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+        bad = np.flatnonzero(check.reason != USABLE)[:20]
+        rows = [*table.malformed[:20], *(_describe(table, genome, check, int(i)) for i in bad)]
+        raise PairTableError(
+            f"{table.path}: {n_bad} of {len(table) + check.malformed} pairs cannot be used on "
+            f"{genome.path} ({counts}); --bad-pairs skip leaves them out:",
+            sorted(rows, key=_line_number),
+            n_bad,
+        )
+    if not check.usable.any():
+        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+        hint = _naming_hint(table.frame, genome) if check.reason.size else ""
+        raise PairTableError(
+            f"{table.path}: no usable pair on {genome.path} ({reasons or 'no rows'}){hint}"
+        )
+
+
+def _naming_hint(frame: pd.DataFrame, genome: Genome) -> str:
+    if genome.resolve(chromosomes(frame)):
+        return ""
+    pairs, contigs = chromosomes(frame)[:3], list(genome.contigs)[:3]
+    return (
+        f"; the table says {', '.join(pairs)}, the genome {', '.join(contigs)}: "
+        f"is it the genome of these coordinates?"
+    )
+
+
+def _line_number(row: str) -> int:
+    return next((int(part) for part in row.split(":") if part.isdigit()), 0)
+
+
+def _describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> str:
+    """Say in one line what is wrong with one pair: file, line, column, reason."""
+    row = table.frame.iloc[index]
+    code = int(check.reason[index])
+    column, detail = "row", REASONS[code]
+    if code == NOT_IN_GENOME:
+        anchor = "enhancer" if row.enhancer_chrom not in check.contigs else "promoter"
+        column, detail = f"{anchor}_chrom", f"{row[f'{anchor}_chrom']!r} is not in the genome"
+    elif code == DIFFERENT_CONTIGS:
+        column = "promoter_chrom"
+        detail = f"the anchors lie on {row.enhancer_chrom} and {row.promoter_chrom}"
+    elif code == START_AFTER_END:
+        anchor = "enhancer" if row.enhancer_start > row.enhancer_end else "promoter"
+        column = f"{anchor}_start"
+        detail = f"start {row[f'{anchor}_start']} lies after end {row[f'{anchor}_end']}"
+    elif code == OUTSIDE_CONTIG:
+        anchor = "enhancer"
+        length = genome.contigs[check.contigs[row.enhancer_chrom]]
+        if row.enhancer_start >= 0 and row.enhancer_end <= length:
+            anchor = "promoter"
+            length = genome.contigs[check.contigs[row.promoter_chrom]]
+        column = f"{anchor}_start" if row[f"{anchor}_start"] < 0 else f"{anchor}_end"
+        detail = f"{row[column]} lies outside {row[f'{anchor}_chrom']} (0 to {length})"
+    return f"{table.path}:{table.line[index]}: {column}: {detail}"
+
+
+def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
+    """Return which windows hold no base at all, bool (n,), reading the contig once, in order."""
+    empty = np.zeros(len(start), dtype=bool)
+    order = np.argsort(start, kind="stable")
+    block = np.floor_divide(start[order], _BLOCK)
+    for number in np.unique(block):
+        windows = order[block == number]
+        origin = int(start[windows[0]])
+        span = int(start[windows[-1]]) + length - origin
+        known = encode(genome.fetch(contig, origin, origin + span).encode("ascii")) != 0
+        seen = np.concatenate([[0], np.cumsum(known, dtype=np.int64)])
+        offset = start[windows] - origin
+        empty[windows] = seen[offset + length] == seen[offset]
+    return empty

@@ -1,0 +1,122 @@
+"""`epipam build-store`, also called `epipam-build-store`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from epipam.cli.command import EpipamCommand, json_option, print_result, progress
+from epipam.store.writer import BuildResult, StoreSettings
+from epipam.store.writer import build_store as build
+
+DEFAULT = StoreSettings()
+
+
+@click.command("build-store", cls=EpipamCommand)
+@click.argument("genome", type=click.Path(path_type=Path))
+@click.argument("pairs", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    help="Folder of the store.  [default: the pair file's stem + .zarr]",
+)
+@click.option(
+    "--augment",
+    type=click.IntRange(0),
+    default=DEFAULT.augment,
+    help="Shifted copies of each positive pair.",
+)
+@click.option(
+    "--max-shift",
+    type=click.IntRange(0),
+    default=DEFAULT.max_shift,
+    help="Largest shift of a copy, bp.",
+)
+@click.option("--enhancer-length", type=click.IntRange(1), default=DEFAULT.enhancer_length)
+@click.option("--promoter-length", type=click.IntRange(1), default=DEFAULT.promoter_length)
+@click.option("--seed", type=click.IntRange(0), default=DEFAULT.seed)
+@click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
+@click.option(
+    "--bad-pairs",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    help="Pairs that cannot be windowed: stop before any work, or leave them out and count them.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, help="Processes; same bytes.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing store.")
+@json_option
+def build_store(
+    genome: Path,
+    pairs: Path,
+    out: Path | None,
+    augment: int,
+    max_shift: int,
+    enhancer_length: int,
+    promoter_length: int,
+    seed: int,
+    label_column: str | None,
+    bad_pairs: str,
+    workers: int,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write the enhancer and promoter windows of PAIRS over GENOME into a Zarr store.
+
+    GENOME is a FASTA, plain or bgzip. PAIRS is a table with the canonical columns, a BEDPE or a
+    published ChIA-PET list, plain or gzip. A build that was killed goes on where it was when
+    the same command is given again.
+    """
+    settings = StoreSettings(enhancer_length, promoter_length, augment, max_shift, seed)
+    with ExitStack() as stack:
+        advance = lambda steps, note: None  # noqa: E731
+
+        def on_start(total: int, resumed: list[str]) -> None:
+            nonlocal advance
+            if resumed:
+                click.echo(
+                    f"an earlier build was incomplete: {len(resumed)} of {total} contigs are "
+                    f"there, {total - len(resumed)} are left",
+                    err=True,
+                )
+            advance = stack.enter_context(progress(total - len(resumed), "contigs written"))
+
+        result = build(
+            genome,
+            pairs,
+            out or _default_output(pairs),
+            settings,
+            label_column=label_column,
+            bad_pairs=bad_pairs,
+            workers=workers,
+            overwrite=overwrite,
+            on_start=on_start,
+            on_contig=lambda name: advance(1, name),
+        )
+    for name, contig in result.renamed.items():
+        click.echo(f"note: {name} of the pairs was read as {contig} of the genome", err=True)
+    print_result({"store": str(result.path), **result.attributes}, _lines(result), as_json)
+
+
+def _default_output(pairs: Path) -> Path:
+    stem = pairs.name
+    while Path(stem).suffix in {".gz", ".bgz", ".tsv", ".csv", ".bedpe", ".txt"}:
+        stem = Path(stem).stem
+    return Path(f"{stem}.zarr")
+
+
+def _lines(result: BuildResult) -> Iterator[str]:
+    pairs = result.attributes["pairs"]
+    contigs = result.attributes["contigs"].values()
+    yield f"{result.path}: {pairs['stored']:,} of {pairs['rows']:,} pairs stored"
+    for reason, count in pairs["skipped"].items():
+        yield f"  left out: {count:,} {reason}"
+    yield (
+        f"  {sum(c['positives'] for c in contigs):,} positive, "
+        f"{sum(c['negatives'] for c in contigs):,} negative, on {len(contigs)} chromosomes, "
+        f"{sum(c['rows'] for c in contigs):,} rows with shifted copies"
+    )

@@ -1,0 +1,206 @@
+"""EPIPAM and EPI: the network of the paper with and without position attention.
+
+Source: Liu, Zhu, Zhang, Comput Biomed 2026;1:202525, and its authors' published settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from epipam.errors import ModelError
+from epipam.models.attention import PositionAttention, position_attention, strongest_relations
+from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
+
+
+@dataclass(frozen=True)
+class EpipamConfig:
+    """The shape of the network; the defaults are the paper's.
+
+    Attributes
+    ----------
+    enhancer_length, promoter_length
+        Window lengths in bp.
+    position_attention
+        Whether a PAM follows each block (`epipam`) or none does (`epi`).
+    kernels, pools
+        Convolution and pooling widths of the blocks.
+    relation_ratios
+        Share of each relation matrix that the auxiliary head reads, largest entries first.
+    """
+
+    enhancer_length: int = ENHANCER_LENGTH
+    promoter_length: int = PROMOTER_LENGTH
+    position_attention: bool = True
+    channels: int = 64
+    kernels: tuple[int, ...] = (25, 13, 7)
+    pools: tuple[int, ...] = (10, 10, 5)
+    relation_ratios: tuple[float, ...] = (0.01, 0.1, 1.0)
+    hidden: int = 64
+    block_dropout: float = 0.2
+    head_dropout: float = 0.5
+
+    def positions(self, length: int) -> list[int]:
+        """Return how many positions are left of `length` bp after each block."""
+        left = []
+        for kernel, pool in zip(self.kernels, self.pools, strict=True):
+            length = (length - kernel + 1) // pool
+            left.append(length)
+        if min(left) < 1:
+            raise ModelError(
+                f"a window of this length leaves {left} positions after the blocks; "
+                f"it must leave at least one"
+            )
+        return left
+
+    @property
+    def main_features(self) -> int:
+        """How many features the main head reads."""
+        last = self.positions(self.enhancer_length)[-1] + self.positions(self.promoter_length)[-1]
+        return self.channels * last
+
+    @property
+    def relation_counts(self) -> list[int]:
+        """How many entries of each block's relation matrix the auxiliary head reads."""
+        return [
+            int(ratio * n * m)
+            for ratio, n, m in zip(
+                self.relation_ratios,
+                self.positions(self.enhancer_length),
+                self.positions(self.promoter_length),
+                strict=True,
+            )
+        ]
+
+
+class Logits(NamedTuple):
+    """Outputs of both heads, float (N,); `auxiliary` is None for a network without PAM."""
+
+    main: Tensor
+    auxiliary: Tensor | None
+
+
+class Epipam(nn.Module):
+    """Two convolutional branches that meet in a PAM after every block.
+
+    Parameters
+    ----------
+    config
+        The shape; `EpipamConfig()` has 245,064 parameters, 384 main and 643 auxiliary features.
+    """
+
+    def __init__(self, config: EpipamConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = EpipamConfig() if config is None else config
+        self.enhancer_blocks = _branch(config)
+        self.promoter_blocks = _branch(config)
+        self.main_head = _head(config.main_features, config)
+        self.auxiliary_head = (
+            _head(sum(config.relation_counts), config) if config.position_attention else None
+        )
+        self.apply(_initialise)
+
+    def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+        """Return the main head's logits; the auxiliary head does not run.
+
+        Parameters
+        ----------
+        enhancer, promoter
+            float one-hot (N, 4, enhancer_length), (N, 4, promoter_length).
+
+        Returns
+        -------
+        float (N,): logits; their sigmoid is the probability of interaction.
+        """
+        for index in range(len(self.config.kernels)):
+            enhancer, promoter, _ = self._block(index, enhancer, promoter)
+        return self._main(enhancer, promoter)
+
+    def both_logits(self, enhancer: Tensor, promoter: Tensor) -> Logits:
+        """Return the logits of the main and the auxiliary head, for training."""
+        strongest = []
+        for index, count in enumerate(self.config.relation_counts):
+            enhancer, promoter, attention = self._block(index, enhancer, promoter)
+            if attention is not None:
+                strongest.append(strongest_relations(attention.relation, count))
+        auxiliary = None
+        if self.auxiliary_head is not None:
+            auxiliary = self.auxiliary_head(torch.cat(strongest, dim=1)).squeeze(1)
+        return Logits(self._main(enhancer, promoter), auxiliary)
+
+    def attention(self, enhancer: Tensor, promoter: Tensor) -> list[PositionAttention]:
+        """Return what the PAM of each block computes for one-hot (N, 4, L) windows."""
+        found = []
+        for index in range(len(self.config.kernels)):
+            enhancer, promoter, attention = self._block(index, enhancer, promoter)
+            if attention is None:
+                raise ModelError("this model has no position attention to look at: it is an epi")
+            found.append(attention)
+        return found
+
+    def _block(
+        self, index: int, enhancer: Tensor, promoter: Tensor
+    ) -> tuple[Tensor, Tensor, PositionAttention | None]:
+        enhancer = self.enhancer_blocks[index](enhancer)
+        promoter = self.promoter_blocks[index](promoter)
+        if not self.config.position_attention:
+            return enhancer, promoter, None
+        attention = position_attention(enhancer, promoter)
+        return attention.enhancer, attention.promoter, attention
+
+    def _main(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+        features = torch.cat([enhancer.flatten(1), promoter.flatten(1)], dim=1)
+        return self.main_head(features).squeeze(1)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, max-pool, ReLU and dropout: float (N, inputs, L) to (N, channels, L').
+
+    Pooling before the ReLU gives the values of ReLU before pooling, both being monotone, on a
+    tenth of the entries. The convolution runs as one of height 1 in channels-last memory,
+    in which it takes half the time on a CPU.
+    """
+
+    def __init__(self, inputs: int, channels: int, kernel: int, pool: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, channels, kernel)
+        self.pool = pool
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor) -> Tensor:
+        image = features.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        weight = self.conv.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        convolved = F.conv2d(image, weight, self.conv.bias)
+        pooled = F.max_pool2d(convolved, (1, self.pool)).squeeze(2)
+        return self.dropout(F.relu(pooled))
+
+
+def _branch(config: EpipamConfig) -> nn.ModuleList:
+    inputs = [4] + [config.channels] * (len(config.kernels) - 1)
+    return nn.ModuleList(
+        ConvBlock(channels, config.channels, kernel, pool, config.block_dropout)
+        for channels, kernel, pool in zip(inputs, config.kernels, config.pools, strict=True)
+    )
+
+
+def _head(features: int, config: EpipamConfig) -> nn.Sequential:
+    return nn.Sequential(
+        nn.BatchNorm1d(features),
+        nn.Dropout(config.head_dropout),
+        nn.Linear(features, config.hidden),
+        nn.ReLU(),
+        nn.Dropout(config.head_dropout),
+        nn.Linear(config.hidden, 1),
+    )
+
+
+def _initialise(module: nn.Module) -> None:
+    """Glorot uniform weights and zero biases, as the authors set them."""
+    if isinstance(module, nn.Conv1d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,71 @@
+"""The facts of the store format: names, dtypes, versions, and the schema of its attributes.
+
+The format is specified in `store/README.md`.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+import jsonschema
+
+from epipam.errors import StoreError
+
+FORMAT = "epipam-store"
+FORMAT_VERSION = "1.0"
+ATTRIBUTE = "epipam"
+
+# Measured in bench/chunks.py: see "Chunks and shards" in store/README.md.
+ROWS_PER_CHUNK = 512
+ROWS_PER_SHARD = 16_384
+ZSTD_LEVEL = 1
+
+ENHANCER = "enhancer"
+PROMOTER = "promoter"
+LABEL = "label"
+WINDOW = "window"
+WINDOW_COLUMNS = (
+    "pair",
+    "copy",
+    "enhancer_shift",
+    "promoter_shift",
+    "enhancer_start",
+    "promoter_start",
+)
+PAIRS = "pairs"
+REGION_COLUMNS = ("pair", "enhancer_start", "enhancer_end", "promoter_start", "promoter_end")
+NAME_COLUMNS = ("enhancer_name", "promoter_name")
+
+
+def validate_attributes(attributes: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the store's own attributes after checking them against the JSON Schema.
+
+    Raises
+    ------
+    StoreError
+        Where they are not those of a store, or of a newer major version of the format.
+    """
+    own = attributes.get(ATTRIBUTE)
+    if not isinstance(own, dict) or own.get("format") != FORMAT:
+        raise StoreError(f"{where}: is no epipam store; epipam build-store makes one")
+    version = str(own.get("format_version"))
+    major, supported = version.partition(".")[0], FORMAT_VERSION.partition(".")[0]
+    if major.isdigit() and int(major) > int(supported):
+        raise StoreError(
+            f"{where}: is a store of format {version}, and this epipam reads format "
+            f"{supported}.x: install a newer epipam to read it"
+        )
+    try:
+        jsonschema.validate(attributes, load_schema())
+    except jsonschema.ValidationError as error:
+        place = "/".join(str(part) for part in error.absolute_path)
+        raise StoreError(f"{where}: damaged attributes at {place}: {error.message}") from None
+    return own
+
+
+def load_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the root attributes."""
+    text = resources.files("epipam.store").joinpath("schema.json").read_text("utf-8")
+    return json.loads(text)
