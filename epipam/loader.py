@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -256,10 +256,10 @@ class PairBatches(Dataset[Batch]):
 
 
 class PairLoader(DataLoader[Batch]):
-    """A DataLoader over `PairBatches` that counts epochs and can be stopped and gone on with.
+    """A DataLoader over `PairBatches` that numbers its passes and can be gone on with.
 
-    Its state is the epoch and how many of its batches have been handed out. Every pass is an
-    epoch of its own; a pass after `load_state_dict` begins where the saved one stood.
+    Every pass is an epoch of its own, numbered from 0 or by `set_epoch`. Its state is the epoch
+    and how many of its batches were handed out; the pass after `load_state_dict` begins there.
 
     Parameters
     ----------
@@ -280,12 +280,11 @@ class PairLoader(DataLoader[Batch]):
         pin_memory: bool = False,
     ) -> None:
         self.batches = batches
-        self.epoch = 0
-        self.served = 0
+        self.position = _Position()
         super().__init__(
             batches,
             batch_size=None,
-            sampler=_Numbers(self),
+            sampler=_Numbers(len(batches), self.position),
             num_workers=workers,
             multiprocessing_context=start_method if workers else None,
             persistent_workers=workers > 0,
@@ -293,39 +292,66 @@ class PairLoader(DataLoader[Batch]):
         )
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        for batch in super().__iter__():
-            self.served += 1
-            yield batch
-        self.epoch += 1
-        self.served = 0
+        self.position.begin_pass()
+        return self._count(super().__iter__())
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, int]:
         """Return where this loader stands: plain integers."""
-        if self.served == len(self):
-            return {"epoch": self.epoch + 1, "served": 0}
-        return {"epoch": self.epoch, "served": self.served}
+        position = self.position
+        if position.served >= len(self):
+            return {"epoch": position.epoch + 1, "served": 0}
+        return {"epoch": position.epoch, "served": position.served}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` was taken."""
-        self.epoch, self.served = int(state["epoch"]), int(state["served"])
+        self.position.go_on(int(state["epoch"]), int(state["served"]))
+
+    def _count(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self.position.served += 1
+            yield batch
+
+
+class _Position:
+    """Where a loader stands: its epoch, and how many batches of it were handed out."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.served = 0
+        self._begun = False
+
+    def begin_pass(self) -> None:
+        if self._begun:
+            self.epoch += 1
+            self.served = 0
+        self._begun = True
+
+    def go_on(self, epoch: int, served: int) -> None:
+        self.epoch, self.served, self._begun = epoch, served, False
 
 
 class _Numbers(Sampler[tuple[int, int]]):
     """The (epoch, number) of the batches that a pass still has to hand out."""
 
-    def __init__(self, loader: PairLoader) -> None:
-        self.loader = loader
+    def __init__(self, n_batches: int, position: _Position) -> None:
+        self.n_batches = n_batches
+        self.position = position
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.loader.epoch
-        for number in range(self.loader.served, len(self.loader)):
+        epoch = self.position.epoch
+        for number in range(self.position.served, self.n_batches):
             yield epoch, number
 
     def __len__(self) -> int:
-        return len(self.loader) - self.loader.served
+        return self.n_batches
+
+    def set_epoch(self, epoch: int) -> None:
+        """Number the next pass; Lightning calls this at the start of every epoch."""
+        if epoch != self.position.epoch:
+            self.position.go_on(epoch, 0)
 
 
 class _Chunks(NamedTuple):

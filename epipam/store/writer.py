@@ -197,7 +197,7 @@ def _write_contig(job: _ContigJob) -> dict[str, Any]:
     _write_rows(group, schema.WINDOW, _window_table(plan, starts), schema.WINDOW_COLUMNS)
     _write_pairs(group, job.pairs)
 
-    summary = {
+    summary: dict[str, Any] = {
         "contig": job.contig,
         "length": genome.contigs[job.contig],
         "md5": md5,

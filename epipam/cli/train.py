@@ -1,0 +1,119 @@
+"""`epipam train`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import click
+
+from epipam.cli.command import EpipamCommand, json_option, print_result
+
+
+@click.command("train", cls=EpipamCommand)
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "run", type=click.Path(path_type=Path), required=True)
+@click.option("--model", default="epipam", help="epipam, or epi (without position attention).")
+@click.option("--fold", type=click.IntRange(0), help="Test chromosomes: fold K of 8.  [default: 0]")
+@click.option("--test", "test", help="Test chromosomes, comma-separated, instead of a fold.")
+@click.option("--validation", help="Validation chromosomes, with --test.")
+@click.option("--init", type=click.Path(path_type=Path), help="Start from this model folder.")
+@click.option("--alpha", type=click.FloatRange(0, 1), default=0.8, help="Main head's loss weight.")
+@click.option("--epochs", type=click.IntRange(1), default=15)
+@click.option("--patience", type=click.IntRange(1), default=5, help="Epochs without a gain.")
+@click.option("--learning-rate", type=float, default=0.001)
+@click.option("--weight-decay", type=float, default=0.0005)
+@click.option("--batch-size", type=click.IntRange(2), default=100)
+@click.option("--buffer-rows", type=click.IntRange(1), default=12_000, help="Shuffle buffer.")
+@click.option("--reverse-complement", is_flag=True, help="Read pairs from either strand.")
+@click.option("--max-shift", type=click.IntRange(0), default=0, help="Further random shift, bp.")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Loader processes.")
+@click.option("--seed", type=click.IntRange(0), default=0)
+@click.option("--accelerator", default="auto", help="auto, cpu, gpu.")
+@click.option("--devices", default="auto", help="How many, or which, devices.")
+@click.option("--nodes", type=click.IntRange(1), default=1)
+@click.option("--precision", default="32-true", help="32-true, bf16-mixed, ...")
+@json_option
+def train(
+    store: Path,
+    run: Path,
+    model: str,
+    fold: int | None,
+    test: str | None,
+    validation: str | None,
+    init: Path | None,
+    alpha: float,
+    epochs: int,
+    patience: int,
+    learning_rate: float,
+    weight_decay: float,
+    batch_size: int,
+    buffer_rows: int,
+    reverse_complement: bool,
+    max_shift: int,
+    workers: int,
+    seed: int,
+    accelerator: str,
+    devices: str,
+    nodes: int,
+    precision: str,
+    as_json: bool,
+) -> None:
+    """Train a model on STORE, by chromosome, and leave a run folder.
+
+    A run that was stopped goes on from its last checkpoint when the same command is given again.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    warnings.filterwarnings("ignore", module="lightning")
+    from epipam.data_module import DataSettings
+    from epipam.splits import explicit_split, fold_split
+    from epipam.store import Store
+    from epipam.training import TrainSettings, keep_freed_memory
+    from epipam.training import train as fit
+
+    if test is not None and fold is not None:
+        raise click.UsageError("--fold and --test both choose the test chromosomes: give one")
+    if (test is None) != (validation is None):
+        raise click.UsageError("--test and --validation go together")
+    opened = Store(store)
+    split = (
+        fold_split(opened.contigs, fold or 0)
+        if test is None or validation is None
+        else explicit_split(opened.contigs, validation.split(","), test.split(","))
+    )
+    keep_freed_memory()
+    result = fit(
+        opened,
+        split,
+        run,
+        TrainSettings(
+            model=model,
+            alpha=alpha,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            epochs=epochs,
+            patience=patience,
+            seed=seed,
+            init=init,
+            accelerator=accelerator,
+            devices=devices,
+            nodes=nodes,
+            precision=precision,
+        ),
+        DataSettings(
+            batch_size=batch_size,
+            buffer_rows=buffer_rows,
+            workers=workers,
+            seed=seed,
+            reverse_complement=reverse_complement,
+            max_shift=max_shift,
+        ),
+        progress=sys.stderr.isatty(),
+    )
+    print_result(
+        {"run": str(run), "best_epoch": result.best_epoch, **result.evaluation.to_json()},
+        iter([f"{run}: best epoch {result.best_epoch}", *result.evaluation.lines()]),
+        as_json,
+    )

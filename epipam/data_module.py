@@ -1,0 +1,76 @@
+"""The loaders of a run: training, validation and test chromosomes of one store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import lightning as L
+
+from epipam.loader import BATCH_SIZE, BUFFER_ROWS, LoaderSettings, PairBatches, PairLoader
+from epipam.splits import ChromosomeSplit
+from epipam.store import Store
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How a run reads its store; fields as in `LoaderSettings`, for training."""
+
+    batch_size: int = BATCH_SIZE
+    buffer_rows: int = BUFFER_ROWS
+    workers: int = 0
+    seed: int = 0
+    reverse_complement: bool = False
+    max_shift: int = 0
+
+
+class PairDataModule(L.LightningDataModule):
+    """Training reads shifted positives in shuffled order; validation and test, unshifted windows.
+
+    Parameters
+    ----------
+    store, split
+        The store and which of its chromosomes play which part.
+    settings
+        Batches, buffer, workers, seed and augmentation.
+    """
+
+    def __init__(
+        self, store: Store, split: ChromosomeSplit, settings: DataSettings | None = None
+    ) -> None:
+        super().__init__()
+        self.store = store
+        self.split = split
+        self.settings = settings or DataSettings()
+
+    def train_dataloader(self) -> PairLoader:
+        return self._loader(self.split.train, training=True)
+
+    def val_dataloader(self) -> PairLoader:
+        return self._loader(self.split.validation, training=False)
+
+    def test_dataloader(self) -> PairLoader:
+        return self._loader(self.split.test, training=False)
+
+    def predict_dataloader(self) -> PairLoader:
+        return self.test_dataloader()
+
+    def _loader(self, contigs: tuple[str, ...], *, training: bool) -> PairLoader:
+        settings = self.settings
+        rank, world_size = 0, 1
+        if self.trainer is not None:
+            rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        batches = PairBatches(
+            self.store,
+            contigs,
+            LoaderSettings(
+                training=training,
+                batch_size=settings.batch_size,
+                buffer_rows=settings.buffer_rows,
+                seed=settings.seed,
+                reverse_complement=settings.reverse_complement,
+                max_shift=settings.max_shift,
+            ),
+            rank=rank,
+            world_size=world_size,
+        )
+        return PairLoader(batches, settings.workers)

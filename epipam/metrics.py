@@ -1,0 +1,186 @@
+"""AUROC and AUPRC of any score against labels, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_average_precision,
+    binary_precision_recall_curve,
+    binary_roc,
+)
+
+METRICS = ("AUROC", "AUPRC")
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A confidence interval: the 2.5% and the 97.5% quantile over bootstrap replicates."""
+
+    low: float
+    high: float
+
+
+class Curves(NamedTuple):
+    """Points of both curves, float64: `recall` over `fpr` is ROC, `precision` over `recall` PR."""
+
+    fpr: np.ndarray
+    tpr: np.ndarray
+    recall: np.ndarray
+    precision: np.ndarray
+
+
+class Replicates(NamedTuple):
+    """AUROC and AUPRC of every scorer on the same resampled pairs: float64 arrays (n_replicates,).
+
+    `values[scorer, metric]`; replicates that lack one of the classes are left out of all.
+    """
+
+    values: dict[tuple[str, str], np.ndarray]
+
+    def interval(self, scorer: str, metric: str) -> Interval | None:
+        """Confidence interval of one scorer's metric; None where no replicate is usable."""
+        return _interval(self.values[scorer, metric])
+
+    def difference(self, scorer: str, other: str, metric: str) -> Interval | None:
+        """Confidence interval of `scorer` minus `other`, paired over the replicates."""
+        return _interval(self.values[scorer, metric] - self.values[other, metric])
+
+
+def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Area under the ROC curve, over every threshold; tied scores count one half.
+
+    Parameters
+    ----------
+    labels
+        (n,) int, 1 or 0.
+    scores
+        (n,) float, larger for likelier pairs, of any range; infinities are allowed.
+
+    Returns
+    -------
+    float or None
+        None where a class is absent. Exact to about 1e-6: torchmetrics divides in float32.
+    """
+    if not _has_both(labels):
+        return None
+    return float(binary_auroc(*_tensors(labels, scores), validate_args=False))
+
+
+def auprc(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Area under the precision-recall curve as average precision (steps, not trapezia).
+
+    Parameters and return value are those of `auroc`.
+    """
+    if not _has_both(labels):
+        return None
+    return float(binary_average_precision(*_tensors(labels, scores), validate_args=False))
+
+
+def curves(labels: np.ndarray, scores: np.ndarray) -> Curves | None:
+    """Points of the ROC and the PR curve, over every threshold; None where a class is absent.
+
+    Parameters are those of `auroc`.
+    """
+    if not _has_both(labels):
+        return None
+    tensors = _tensors(labels, scores)
+    fpr, tpr, _ = binary_roc(*tensors, validate_args=False)
+    precision, recall, _ = binary_precision_recall_curve(*tensors, validate_args=False)
+    return Curves(*(points.double().numpy() for points in (fpr, tpr, recall, precision)))
+
+
+def bootstrap(
+    labels: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    *,
+    groups: np.ndarray | None = None,
+    n_replicates: int = 1000,
+    seed: int = 0,
+) -> Replicates:
+    """Resample pairs, or whole groups of them, with replacement; score all scorers on the same.
+
+    Parameters
+    ----------
+    labels
+        (n,) int, 1 or 0.
+    scores
+        Scorer to (n,) float.
+    groups
+        (n,) group of each pair; by default every pair is its own. One group alone has nothing to
+        resample: no replicate is made.
+    n_replicates, seed
+        How many replicates, and the seed of the resampling.
+    """
+    members = (
+        np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    )
+    n_groups = int(members.max()) + 1 if len(members) else 0
+    if n_groups < 2 or not _has_both(labels):
+        n_replicates = 0
+    generator = np.random.default_rng([seed, n_groups])
+    ranked = {scorer: _Ranking.of(labels, values) for scorer, values in scores.items()}
+    found: dict[tuple[str, str], list[float]] = {
+        (scorer, metric): [] for scorer in scores for metric in METRICS
+    }
+    for _ in range(n_replicates):
+        drawn = generator.integers(0, n_groups, n_groups)
+        weights = np.bincount(drawn, minlength=n_groups)[members]
+        n_positives = int(weights @ labels)
+        if not 0 < n_positives < int(weights.sum()):
+            continue
+        for scorer, ranking in ranked.items():
+            for metric, value in zip(METRICS, ranking.weighted(weights), strict=True):
+                found[scorer, metric].append(value)
+    return Replicates({key: np.array(values) for key, values in found.items()})
+
+
+class _Ranking(NamedTuple):
+    """Scores sorted once, so that a replicate is a reweighting: O(n) and no further sort."""
+
+    order: np.ndarray
+    labels: np.ndarray
+    last_of_tie: np.ndarray
+
+    @classmethod
+    def of(cls, labels: np.ndarray, scores: np.ndarray) -> _Ranking:
+        order = np.argsort(-scores, kind="stable")
+        descending = scores[order]
+        last = np.flatnonzero(np.append(descending[1:] != descending[:-1], True))
+        return cls(order, labels[order], last)
+
+    def weighted(self, weights: np.ndarray) -> tuple[float, float]:
+        """AUROC and AUPRC where pair i counts `weights[i]` times; both classes must occur."""
+        ordered = weights[self.order]
+        true = np.cumsum(ordered * self.labels)[self.last_of_tie].astype(np.float64)
+        called = np.cumsum(ordered)[self.last_of_tie].astype(np.float64)
+        false = called - true
+        recall = np.append(0.0, true) / true[-1]
+        mean_recall = (recall[1:] + recall[:-1]) / 2
+        area = np.diff(np.append(0.0, false) / false[-1]) @ mean_recall
+        precision = true / np.maximum(called, 1.0)
+        return float(area), float(np.diff(recall) @ precision)
+
+
+def _tensors(labels: np.ndarray, scores: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    # torchmetrics squashes scores beyond 0 to 1 through a sigmoid, which ties large ones: ranks
+    # keep the order and lie within.
+    distinct, ranks = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
+    return torch.from_numpy(ranks / max(len(distinct) - 1, 1)), torch.from_numpy(
+        np.ascontiguousarray(labels, dtype=np.int64)
+    )
+
+
+def _has_both(labels: np.ndarray) -> bool:
+    return len(labels) > 0 and bool((labels == 0).any()) and bool((labels == 1).any())
+
+
+def _interval(values: np.ndarray) -> Interval | None:
+    if len(values) == 0:
+        return None
+    tail = (1 - CONFIDENCE) / 2
+    return Interval(*(float(bound) for bound in np.quantile(values, [tail, 1 - tail])))

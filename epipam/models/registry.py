@@ -1,0 +1,129 @@
+"""Models by name, and the model folder: `config.json` beside `model.safetensors`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.torch import load_file, save_file
+
+from epipam import __version__
+from epipam.errors import ModelError
+from epipam.models.epipam import Epipam, EpipamConfig
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+
+Builder = Callable[[EpipamConfig], Epipam]
+
+
+def _epipam(config: EpipamConfig) -> Epipam:
+    """EPIPAM: two convolutional branches with position attention."""
+    return Epipam(replace(config, position_attention=True))
+
+
+def _epi(config: EpipamConfig) -> Epipam:
+    """EPI: the same network without position attention."""
+    return Epipam(replace(config, position_attention=False))
+
+
+MODELS: dict[str, Builder] = {"epipam": _epipam, "epi": _epi}
+
+
+def create_model(name: str, config: EpipamConfig | None = None) -> Epipam:
+    """Return a freshly initialised model.
+
+    Raises
+    ------
+    ModelError
+        For a name that no model has.
+    """
+    if name not in MODELS:
+        raise ModelError(f"no model is called {name!r}; there are {', '.join(MODELS)}")
+    return MODELS[name](config or EpipamConfig())
+
+
+def model_name(model: Epipam) -> str:
+    """Return the name under which the registry makes such a model."""
+    return "epipam" if model.config.position_attention else "epi"
+
+
+def save_model(model: Epipam, folder: str | Path, provenance: dict[str, Any]) -> None:
+    """Write a model folder; `config.json`, by which it is known, comes last.
+
+    Parameters
+    ----------
+    provenance
+        What the weights come from: digests, seed, versions, and `about`, a sentence on what
+        they are good for. Plain values.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    partial = folder / f".{WEIGHTS_FILE}.partial"
+    save_file(weights, partial)
+    os.replace(partial, folder / WEIGHTS_FILE)
+    config = {
+        "model": model_name(model),
+        "epipam_version": __version__,
+        **asdict(model.config),
+        "provenance": provenance,
+    }
+    partial = folder / f".{CONFIG_FILE}.partial"
+    partial.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, folder / CONFIG_FILE)
+
+
+def load_model(folder: str | Path) -> Epipam:
+    """Load a model folder onto the CPU, ready for prediction.
+
+    Raises
+    ------
+    ModelError
+        Where the folder is none, is damaged, or its weights do not fit its `config.json`.
+    """
+    folder = Path(folder)
+    settings = read_config(folder)
+    names = {field.name for field in fields(EpipamConfig)}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in settings.items()
+        if key in names
+    }
+    model = create_model(settings["model"], EpipamConfig(**values))
+    try:
+        model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: has no {WEIGHTS_FILE}") from None
+    except (safetensors.SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{folder}/{WEIGHTS_FILE}: cannot be loaded: {reason}") from None
+    return model.eval()
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """Return what `config.json` of a model folder says.
+
+    Raises
+    ------
+    ModelError
+        Where there is none, or it is not a model's.
+    """
+    path = Path(folder) / CONFIG_FILE
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(
+            f"{folder}: is no model folder: it has no {CONFIG_FILE}; epipam train makes one, "
+            f"as RUN/model"
+        ) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path}: is not JSON: {error}") from None
+    if not isinstance(config, dict) or "model" not in config:
+        raise ModelError(f"{path}: names no model: it is not an epipam model's")
+    return config
