@@ -163,11 +163,7 @@ def evaluate(
     if groups is not None:
         groups = np.asarray(groups)[labelled]
     kept = pairs.loc[labelled]
-    scores: dict[str, np.ndarray | None] = {
-        MODEL: probabilities[labelled],
-        DISTANCE: distance_scores(kept),
-        FREQUENCY: frequency_scores(kept, training_pairs) if training_pairs is not None else None,
-    }
+    scores = score_all(kept, probabilities[labelled], training_pairs)
     given = {scorer: values for scorer, values in scores.items() if values is not None}
     replicates = bootstrap(labels, given, groups=groups, n_replicates=n_bootstrap, seed=seed)
     draws = {ratio: _draws(labels, k, n_draws, seed) for ratio, k in RATIOS.items()}
@@ -188,6 +184,17 @@ def evaluate(
         verdicts=tuple(verdict({s: r["all"] for s, r in rows.items()}, replicates)),
         seed=seed,
     )
+
+
+def score_all(
+    pairs: pd.DataFrame, probabilities: np.ndarray, training_pairs: pd.DataFrame | None
+) -> dict[str, np.ndarray | None]:
+    """Return scorer to (n_pairs,) float64, the model first; None for a baseline without data."""
+    return {
+        MODEL: probabilities,
+        DISTANCE: distance_scores(pairs),
+        FREQUENCY: None if training_pairs is None else frequency_scores(pairs, training_pairs),
+    }
 
 
 def verdict(rows: Mapping[str, Performance], replicates: Replicates) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
@@ -24,6 +23,7 @@ from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 
 import epipam
 from epipam.data_module import DataSettings, PairDataModule
+from epipam.devices import describe_device
 from epipam.errors import RequestError
 from epipam.evaluation import Evaluation, evaluate
 from epipam.loader import Batch
@@ -222,24 +222,6 @@ def labelled_pairs(store: Store, contigs: tuple[str, ...]) -> pd.DataFrame:
     """Return the labelled pairs of some chromosomes, canonical columns."""
     frame = pd.concat([store.pairs(contig) for contig in contigs], ignore_index=True)
     return frame.loc[frame["label"] >= 0, list(COLUMNS)].reset_index(drop=True)
-
-
-def describe_device(device: torch.device) -> str:
-    """Return the device in words: its kind, its name, and the threads of a CPU."""
-    if device.type == "cuda":
-        return f"GPU {device.index or 0} ({torch.cuda.get_device_name(device)})"
-    if device.type == "cpu":
-        return f"CPU ({torch.get_num_threads()} threads)"
-    return str(device)
-
-
-def keep_freed_memory() -> None:
-    """Ask glibc to keep freed memory: returning and zeroing pages costs a third of a CPU step."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        m_trim_threshold, m_mmap_max = -1, -4
-        libc.mallopt(m_mmap_max, 0)
-        libc.mallopt(m_trim_threshold, 2**31 - 1)
 
 
 class _History(Callback):

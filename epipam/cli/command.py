@@ -36,7 +36,7 @@ class EpipamCommand(click.Command):
         except EpipamError as error:
             _fail(ctx, str(error), error.exit_code)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise  # noqa: PLE0704
+            raise
         except OSError as error:
             _fail(ctx, _describe_os_error(error), 1)
         except Exception as error:
@@ -86,13 +86,35 @@ def progress(total: int, what: str) -> Iterator[Callable[[int, str], None]]:
         yield advance
 
 
+@contextmanager
+def row_progress(what: str) -> Iterator[Callable[[int], None]]:
+    """Yield `advance(rows)` for work whose length is not known: a count on stderr."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), "{task.completed:,}", what, TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda rows: bar.update(task, advance=rows)
+    else:
+        done = 0
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            done += rows
+            click.echo(f"{what}: {done:,}", err=True)
+
+        yield advance
+
+
 def _remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     ctx.ensure_object(dict)["debug"] = value
 
 
 def _fail(ctx: click.Context, text: str, exit_code: int) -> None:
     if ctx.ensure_object(dict).get("debug"):
-        raise  # noqa: PLE0704
+        raise
     click.echo(f"{ctx.command_path}: error: {text}", err=True)
     ctx.exit(exit_code)
 

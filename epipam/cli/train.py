@@ -68,9 +68,10 @@ def train(
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     warnings.filterwarnings("ignore", module="lightning")
     from epipam.data_module import DataSettings
+    from epipam.devices import keep_freed_memory
     from epipam.splits import explicit_split, fold_split
     from epipam.store import Store
-    from epipam.training import TrainSettings, keep_freed_memory
+    from epipam.training import TrainSettings
     from epipam.training import train as fit
 
     if test is not None and fold is not None:

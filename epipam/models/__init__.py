@@ -1,8 +1,18 @@
-"""The networks, by name, and the model folder: `config.json` and `model.safetensors`."""
+"""The networks, by name, and the model folder: `config.json` and `model.safetensors`.
 
-from epipam.models.epipam import Epipam, EpipamConfig, Logits
-from epipam.models.onehot import unpack
-from epipam.models.registry import MODELS, create_model, load_model, save_model
+`epipam.models.folder` reads what a folder says of itself and needs no torch, so the names below
+are imported when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from epipam.models.epipam import Epipam, EpipamConfig, Logits
+    from epipam.models.onehot import unpack
+    from epipam.models.registry import MODELS, create_model, load_model, save_model
 
 __all__ = [
     "MODELS",
@@ -14,3 +24,12 @@ __all__ = [
     "save_model",
     "unpack",
 ]
+
+_HOMES = {"Epipam": "epipam", "EpipamConfig": "epipam", "Logits": "epipam", "unpack": "onehot"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'registry')}")
+    return getattr(module, name)

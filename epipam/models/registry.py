@@ -15,9 +15,7 @@ from safetensors.torch import load_file, save_file
 from epipam import __version__
 from epipam.errors import ModelError
 from epipam.models.epipam import Epipam, EpipamConfig
-
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
+from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE, read_config
 
 Builder = Callable[[EpipamConfig], Epipam]
 
@@ -104,26 +102,3 @@ def load_model(folder: str | Path) -> Epipam:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}/{WEIGHTS_FILE}: cannot be loaded: {reason}") from None
     return model.eval()
-
-
-def read_config(folder: str | Path) -> dict[str, Any]:
-    """Return what `config.json` of a model folder says.
-
-    Raises
-    ------
-    ModelError
-        Where there is none, or it is not a model's.
-    """
-    path = Path(folder) / CONFIG_FILE
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise ModelError(
-            f"{folder}: is no model folder: it has no {CONFIG_FILE}; epipam train makes one, "
-            f"as RUN/model"
-        ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path}: is not JSON: {error}") from None
-    if not isinstance(config, dict) or "model" not in config:
-        raise ModelError(f"{path}: names no model: it is not an epipam model's")
-    return config

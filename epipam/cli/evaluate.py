@@ -1,0 +1,197 @@
+"""`epipam evaluate`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from epipam.cli.command import EpipamCommand, json_option, print_result, progress
+from epipam.errors import RequestError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from epipam.evaluation import Evaluation
+    from epipam.store import Store
+
+
+@click.command("evaluate", cls=EpipamCommand)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="New folder.")
+@click.option("--fold", type=click.IntRange(0), help="Evaluate the test chromosomes of fold K.")
+@click.option("--chromosomes", help="Evaluate these, comma-separated.")
+@click.option("--batch-size", type=click.IntRange(1), default=100, help="Pairs per forward pass.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+@click.option("--bootstrap", type=click.IntRange(0), default=1000, help="Replicates for intervals.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of draws and bootstrap.")
+@json_option
+def evaluate(
+    model: Path,
+    store: Path,
+    output: Path,
+    fold: int | None,
+    chromosomes: str | None,
+    batch_size: int,
+    device: str,
+    bootstrap: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Judge MODEL on chromosomes of STORE, beside baselines that need no sequence.
+
+    Without --fold and --chromosomes: the test chromosomes MODEL was trained with, where STORE is
+    the store it was trained on, else every chromosome. OUTPUT gets metrics.json, predictions.tsv
+    and roc_pr.png. The frequency baseline counts the labelled pairs of the chromosomes that MODEL
+    was trained on, where it is that store, else those of all chromosomes not evaluated.
+    predictions.tsv goes chromosome by chromosome, each in the order of the pair table.
+    """
+    import pandas as pd
+
+    from epipam import evaluation
+    from epipam.devices import choose_device, describe_device
+    from epipam.models import load_model
+    from epipam.prediction import predict_store
+    from epipam.store import Store
+
+    if fold is not None and chromosomes is not None:
+        raise click.UsageError("--fold and --chromosomes both choose what to evaluate: give one")
+    if output.exists():
+        raise RequestError(f"{output}: exists already; choose another name, or remove it")
+    network, opened, chosen = load_model(model), Store(store), choose_device(device)
+    own = _own_split(model, opened)
+    evaluated = _evaluated(opened, own, fold, chromosomes)
+    if known := sorted({*evaluated} & {*own.get("train", []), *own.get("validation", [])}):
+        click.echo(
+            f"note: the model was fitted on {', '.join(known)}; the numbers on them do not say "
+            "what it is worth elsewhere",
+            err=True,
+        )
+    total = sum(opened.attributes["contigs"][contig]["pairs"] for contig in evaluated)
+    click.echo(f"device: {describe_device(chosen)}", err=True)
+    parts = []
+    with progress(total, "pairs predicted") as advance:
+        for contig in evaluated:
+            parts.append(
+                predict_store(network, opened, [contig], device=chosen, batch_size=batch_size)
+            )
+            advance(len(parts[-1]), contig)
+    predictions = pd.concat(parts, ignore_index=True)
+    probabilities = predictions["probability"].to_numpy()
+    rest = [contig for contig in opened.contigs if contig not in evaluated]
+    training_pairs = _labelled_pairs(opened, own.get("train", rest))
+    result = evaluation.evaluate(
+        predictions, probabilities, training_pairs, seed=seed, n_bootstrap=bootstrap
+    )
+    metrics = {"provenance": _provenance(model, opened, evaluated, seed), "test": result.to_json()}
+    _write(output, metrics, predictions, training_pairs)
+    print_result({"output": str(output), **metrics}, _lines(output, result), as_json)
+
+
+def _own_split(model: Path, store: Store) -> dict[str, list[str]]:
+    """Return the split the model was trained with, by part; empty where on another store."""
+    from epipam.models.folder import read_config
+
+    provenance = read_config(model).get("provenance") or {}
+    trained_on = provenance.get("store") or {}
+    same = all(trained_on.get(key) == store.attributes[key] for key in ("genome", "pairs"))
+    return provenance.get("split", {}) if same else {}
+
+
+def _evaluated(
+    store: Store, own: dict[str, list[str]], fold: int | None, chromosomes: str | None
+) -> tuple[str, ...]:
+    from epipam.splits import fold_contigs, natural_order, select_contigs
+
+    if fold is not None:
+        return fold_contigs(store.contigs, fold)
+    if chromosomes is not None:
+        return select_contigs(store.contigs, chromosomes.split(","))
+    return natural_order(own.get("test", store.contigs))
+
+
+def _labelled_pairs(store: Store, contigs: Sequence[str]) -> pd.DataFrame | None:
+    import pandas as pd
+
+    parts = [store.pairs(contig) for contig in contigs]
+    parts = [part[part["label"] != -1] for part in parts]
+    return pd.concat(parts, ignore_index=True) if any(len(part) for part in parts) else None
+
+
+def _provenance(model: Path, store: Store, evaluated: Sequence[str], seed: int) -> dict[str, Any]:
+    """Return what made the numbers: digests, chromosomes, seed, versions."""
+    import torch
+    import torchmetrics
+
+    from epipam import __version__
+    from epipam.models.folder import WEIGHTS_FILE, read_config
+    from epipam.pairs import digest
+
+    return {
+        "model": {
+            "path": str(model),
+            "weights_sha256": digest(model / WEIGHTS_FILE),
+            "config": read_config(model),
+        },
+        "store": {
+            key: store.attributes[key] for key in ("genome", "pairs", "augmentation", "seed")
+        },
+        "evaluated": list(evaluated),
+        "seed": seed,
+        "versions": {
+            "epipam": __version__,
+            "torch": str(torch.__version__),
+            "torchmetrics": torchmetrics.__version__,
+        },
+    }
+
+
+def _write(
+    output: Path,
+    metrics: dict[str, Any],
+    predictions: pd.DataFrame,
+    training_pairs: pd.DataFrame | None,
+) -> None:
+    """Fill a folder beside and rename it: `output` is whole or absent."""
+    from epipam.evaluation import score_all
+    from epipam.report import roc_pr_figure
+
+    labelled = predictions[predictions["label"] != -1]
+    scores = score_all(labelled, labelled["probability"].to_numpy(), training_pairs)
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        if labelled["label"].nunique() == 2:
+            roc_pr_figure(
+                labelled["label"].to_numpy(),
+                {scorer: values for scorer, values in scores.items() if values is not None},
+                partial / "roc_pr.png",
+            )
+        else:
+            click.echo("note: no roc_pr.png: the pairs are all of one class", err=True)
+        _write_text(
+            partial / "predictions.tsv",
+            predictions.to_csv(sep="\t", index=False, lineterminator="\n"),
+        )
+        _write_text(partial / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        os.rename(partial, output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _lines(output: Path, result: Evaluation) -> Iterator[str]:
+    yield f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}"
+    yield from result.lines()

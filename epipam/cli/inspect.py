@@ -1,0 +1,100 @@
+"""`epipam info` and `epipam verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from epipam.cli.command import EpipamCommand, json_option, print_result, progress
+from epipam.errors import EpipamError, RequestError
+from epipam.models.folder import CONFIG_FILE, read_config
+from epipam.store import Store
+
+
+@click.command("info", cls=EpipamCommand)
+@click.argument("path", metavar="STORE|MODEL", type=click.Path(path_type=Path))
+@json_option
+def info(path: Path, as_json: bool) -> None:
+    """Say what is in a store, or what a model is and where its weights come from."""
+    if (path / CONFIG_FILE).exists():
+        config = read_config(path)
+        print_result(config, _model_lines(path, config), as_json)
+    elif (path / "model" / CONFIG_FILE).exists():
+        raise RequestError(f"{path}: is a run folder; its model is {path / 'model'}")
+    else:
+        store = Store(path)
+        facts = {
+            **store.attributes,
+            "bytes": store.size_on_disk(),
+            "bits_per_base": round(store.bits_per_base(), 4),
+        }
+        print_result(facts, _store_lines(store, facts), as_json)
+
+
+@click.command("verify", cls=EpipamCommand)
+@click.argument("store", type=click.Path(path_type=Path))
+@json_option
+def verify(store: Path, as_json: bool) -> None:
+    """Compare every chunk of STORE on disk with the digest noted when it was written."""
+    opened = Store(store)
+    files = list(opened.files())
+    damaged = []
+    with progress(len(opened.contigs), "chromosomes verified") as advance:
+        for contig in opened.contigs:
+            for name, expected in files:
+                if name.startswith(f"{contig}/") and (found := opened.damage(name, expected)):
+                    damaged.append(found)
+            advance(1, contig)
+    if damaged:
+        listed = "; ".join(f"{damage.path} {damage.what}" for damage in damaged[:20])
+        more = f"; and {len(damaged) - 20} more" if len(damaged) > 20 else ""
+        raise EpipamError(
+            f"{store}: {len(damaged)} of {len(files)} files are damaged: {listed}{more}; "
+            f"build the store again"
+        )
+    result = {"store": str(store), "files": len(files), "damaged": 0}
+    print_result(result, iter([f"{store}: {len(files)} files, all as they were written"]), as_json)
+
+
+def _store_lines(store: Store, facts: dict[str, Any]) -> Iterator[str]:
+    pairs, genome, augmentation = facts["pairs"], facts["genome"], facts["augmentation"]
+    yield f"{store.path}: epipam store, format {facts['format_version']}"
+    yield f"  genome        {genome['name']}, {len(genome['contigs'])} chromosomes"
+    yield f"  pairs         {pairs['name']}: {pairs['stored']:,} of {pairs['rows']:,} stored"
+    for reason, count in pairs["skipped"].items():
+        yield f"                left out: {count:,} {reason}"
+    yield f"  windows       enhancer {store.enhancer_length:,} bp, promoter {store.promoter_length:,} bp"
+    yield (
+        f"  augmentation  {augmentation['copies']} copies of each positive, "
+        f"shifted by up to {augmentation['max_shift']} bp; seed {facts['seed']}"
+    )
+    yield f"  on disk       {facts['bytes']:,} bytes, {facts['bits_per_base']:.3f} bits per base"
+    yield ""
+    yield f"  {'chromosome':<16}{'pairs':>10}{'positive':>10}{'negative':>10}{'rows':>10}"
+    for name, contig in facts["contigs"].items():
+        counts = (contig[key] for key in ("pairs", "positives", "negatives", "rows"))
+        yield f"  {name:<16}" + "".join(f"{count:>10,}" for count in counts)
+
+
+def _model_lines(path: Path, config: dict[str, Any]) -> Iterator[str]:
+    provenance = config.get("provenance", {})
+    yield f"{path}: model {config['model']}, written by epipam {config['epipam_version']}"
+    if "about" in provenance:
+        yield f"  {provenance['about']}"
+    yield (
+        f"  windows     enhancer {config['enhancer_length']:,} bp, "
+        f"promoter {config['promoter_length']:,} bp"
+    )
+    if "store" in provenance:
+        source = provenance["store"]
+        yield f"  genome      {source['genome']['name']}"
+        yield f"  pairs       {source['pairs']['name']}, sha256 {source['pairs']['sha256']}"
+    if "split" in provenance:
+        for part in ("train", "validation", "test"):
+            yield f"  {part:<12}{', '.join(provenance['split'][part])}"
+    if "versions" in provenance:
+        versions = ", ".join(f"{name} {v}" for name, v in provenance["versions"].items())
+        yield f"  made with   {versions}"

@@ -1,0 +1,160 @@
+"""What an exported Kipoi folder runs: pair tables as batches, batches as probabilities.
+
+Kipoi imports a folder's `dataloader.py` and `model.py` by path, so what they define cannot be
+pickled to another process. What is defined here can, and needs no kipoi.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from epipam.checks import check_pairs, require_usable
+from epipam.encoding import unpack_onehot
+from epipam.errors import RequestError
+from epipam.genome import Genome
+from epipam.models.registry import read_config
+from epipam.pairs import read_pairs
+from epipam.scoring import load_engine, probabilities, read_windows
+from epipam.windows import resize
+
+ANCHORS = ("enhancer", "promoter")
+KIPOI_BATCH_SIZE = 32  # the default of `kipoi predict --batch_size`
+
+
+class PairTableBatches:
+    """The rows of a pair table in batches as Kipoi wants them: each row once, in input order.
+
+    Parameters
+    ----------
+    model_dir
+        Model folder, which says how long the windows are.
+    genome, pairs
+        Paths of the FASTA and of the pair table, in any of the three formats.
+
+    Raises
+    ------
+    PairTableError
+        Where a pair cannot be read or windowed.
+    """
+
+    def __init__(self, model_dir: str | Path, genome: str | Path, pairs: str | Path) -> None:
+        config = read_config(model_dir)
+        self.lengths = {anchor: int(config[f"{anchor}_length"]) for anchor in ANCHORS}
+        self.batch_size = KIPOI_BATCH_SIZE
+        # Absolute, because Kipoi changes folders between making a dataloader and reading it.
+        self.genome = Genome(Path(genome).absolute())
+        table = read_pairs(pairs)
+        check = check_pairs(table, self.genome, *self.lengths.values())
+        require_usable(table, check, self.genome, bad_pairs="fail")
+        self.frame = table.frame
+        self.contigs = check.contigs
+
+    @property
+    def batch_size(self) -> int:
+        """Pairs per batch."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, pairs: int) -> None:
+        if pairs < 1:
+            raise RequestError(f"batch_size is {pairs} but must be at least 1")
+        self._batch_size = pairs
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return -(-len(self.frame) // self.batch_size)
+
+    def __getitem__(self, index: int) -> dict[str, dict[str, Any]]:
+        """Return one batch.
+
+        Returns
+        -------
+        dict
+            `inputs`: `enhancer` and `promoter`, float32 one-hot (n, 4, length), rows A C G T.
+            `metadata`: `row`, int64 (n,), and genomic ranges (`chr`, `start`, `end`, `id`,
+            `strand`, arrays of n) of both regions and both windows.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        first = index * self.batch_size
+        frame = self.frame.iloc[first : first + self.batch_size]
+        windows = read_windows(frame, self.genome, self.contigs, *self.lengths.values())
+        packed = {
+            "enhancer": windows.enhancer[windows.enhancer_row],
+            "promoter": windows.promoter[windows.promoter_row],
+        }
+        inputs: dict[str, Any] = {}
+        metadata: dict[str, Any] = {"row": np.arange(first, first + len(frame), dtype=np.int64)}
+        for anchor, length in self.lengths.items():
+            inputs[anchor] = unpack_onehot(packed[anchor], length).astype(np.float32)
+            start, end = (frame[f"{anchor}_{side}"].to_numpy() for side in ("start", "end"))
+            metadata[anchor] = _ranges(frame, anchor, start, end)
+            window_start = resize(start, end, length)
+            metadata[f"{anchor}_window"] = _ranges(
+                frame, anchor, window_start, window_start + length
+            )
+        return {"inputs": inputs, "metadata": metadata}
+
+
+class OnehotScorer:
+    """A model folder that turns one-hot windows into probabilities of interaction.
+
+    Parameters
+    ----------
+    model_dir
+        Model folder: `config.json` and `model.safetensors`.
+    device
+        `auto` (a GPU where there is one), `cpu`, `cuda:1`...
+    """
+
+    def __init__(self, model_dir: str | Path, device: str = "auto") -> None:
+        self.engine = load_engine(model_dir, device)
+        self.device = self.engine.device
+
+    def probabilities(self, enhancer: np.ndarray, promoter: np.ndarray) -> np.ndarray:
+        """Return the probability that each pair interacts, float64 (n, 1).
+
+        Parameters
+        ----------
+        enhancer, promoter
+            One-hot (n, 4, enhancer_length) and (n, 4, promoter_length), rows A C G T.
+        """
+        windows = [
+            torch.as_tensor(onehot, dtype=torch.float32, device=self.device)
+            for onehot in (enhancer, promoter)
+        ]
+        with torch.inference_mode():
+            logits = self.engine.network(*windows).cpu().numpy()
+        return probabilities(logits)[:, np.newaxis]
+
+
+def only_batch(batches: list[Any]) -> Any:
+    """Return the one batch of a list: Kipoi's loader collates, and this one comes whole."""
+    (batch,) = batches
+    return batch
+
+
+def restore_numpy_names() -> None:
+    """Give numpy 2 the two names that kipoi 0.8.6's HDF5 writer looks up in it."""
+    for name, scalar in (("string_", np.bytes_), ("unicode_", np.str_)):
+        if not hasattr(np, name):
+            setattr(np, name, scalar)
+
+
+def _ranges(
+    frame: pd.DataFrame, anchor: str, start: np.ndarray, end: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the fields of `kipoi.metadata.GenomicRanges`, one array of n each."""
+    # Fixed-width strings: Kipoi's HDF5 writer takes object arrays for arrays of arrays.
+    return {
+        "chr": frame[f"{anchor}_chrom"].to_numpy(dtype=np.str_),
+        "start": start,
+        "end": end,
+        "id": frame[f"{anchor}_name"].to_numpy(dtype=np.str_),
+        "strand": np.full(len(frame), "*"),
+    }
