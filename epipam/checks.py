@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -115,37 +117,41 @@ def require_usable(table: PairTable, check: PairCheck, genome: Genome, bad_pairs
         `fail` or `skip`.
     """
     skipped = check.skipped
+    counts = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
     if bad_pairs == "fail" and skipped:
         n_bad = sum(skipped.values())
-        counts = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
         bad = np.flatnonzero(check.reason != USABLE)[:20]
         rows = [*table.malformed[:20], *(_describe(table, genome, check, int(i)) for i in bad)]
+        way_out = "; --bad-pairs skip leaves them out:"
+        if not check.usable.any():
+            way_out = _naming_hint(table.frame, genome) or ":"
         raise PairTableError(
             f"{table.path}: {n_bad} of {len(table) + check.malformed} pairs cannot be used on "
-            f"{genome.path} ({counts}); --bad-pairs skip leaves them out:",
-            sorted(rows, key=_line_number),
+            f"{genome.path} ({counts}){way_out}",
+            sorted(rows, key=partial(_line_number, table.path)),
             n_bad,
         )
     if not check.usable.any():
-        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
-        hint = _naming_hint(table.frame, genome) if check.reason.size else ""
         raise PairTableError(
-            f"{table.path}: no usable pair on {genome.path} ({reasons or 'no rows'}){hint}"
+            f"{table.path}: no usable pair on {genome.path} ({counts or 'no rows'})"
+            f"{_naming_hint(table.frame, genome)}"
         )
 
 
 def _naming_hint(frame: pd.DataFrame, genome: Genome) -> str:
-    if genome.resolve(chromosomes(frame)):
-        return ""
+    """Say how table and genome name chromosomes, where they have no name in common."""
     pairs, contigs = chromosomes(frame)[:3], list(genome.contigs)[:3]
+    if not pairs or genome.resolve(chromosomes(frame)):
+        return ""
     return (
         f"; the table says {', '.join(pairs)}, the genome {', '.join(contigs)}: "
         f"is it the genome of these coordinates?"
     )
 
 
-def _line_number(row: str) -> int:
-    return next((int(part) for part in row.split(":") if part.isdigit()), 0)
+def _line_number(path: Path, row: str) -> int:
+    """Return the line of a `file:line: ...` row; the file's own name may hold colons."""
+    return int(row.removeprefix(f"{path}:").partition(":")[0])
 
 
 def _describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> str:

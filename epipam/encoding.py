@@ -56,10 +56,9 @@ def unpack(packed: np.ndarray, length: int) -> np.ndarray:
 
 def encode_packed(sequences: list[str], length: int) -> np.ndarray:
     """Encode sequences of `length` letters each: uint8 (n_sequences, ceil(length / 2))."""
-    letters = np.frombuffer("".join(sequences).encode("ascii"), dtype=np.uint8)
-    if len(letters) != len(sequences) * length:
-        lengths = sorted({len(sequence) for sequence in sequences})
-        raise ValueError(f"sequences have lengths {lengths} but must all have {length}")
+    if lengths := {len(sequence) for sequence in sequences} - {length}:
+        raise ValueError(f"sequences have lengths {sorted(lengths)} but must all have {length}")
+    letters = np.frombuffer("".join(sequences).encode("ascii", "replace"), dtype=np.uint8)
     return pack(encode(letters).reshape(len(sequences), length))
 
 
@@ -67,7 +66,7 @@ def unpack_onehot(packed: np.ndarray, length: int) -> np.ndarray:
     """Unpack to one-hot: uint8 (n, ceil(length / 2)) to uint8 (n, 4, length), rows A C G T."""
     _check_width(packed, length)
     pairs = _BYTE_ONEHOT[packed]  # (n, bytes, 4, 2)
-    onehot = pairs.transpose(0, 2, 1, 3).reshape(len(packed), 4, -1)
+    onehot = pairs.transpose(0, 2, 1, 3).reshape(len(packed), 4, 2 * packed.shape[-1])
     return np.ascontiguousarray(onehot[..., :length])
 
 

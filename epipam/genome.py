@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 import pysam
 
@@ -51,7 +55,7 @@ class Genome:
         inner_start, inner_end = min(max(start, 0), length), max(min(end, length), 0)
         bases = ""
         if inner_start < inner_end:
-            bases = self._open().fetch(contig, inner_start, inner_end)
+            bases = self._fetch_inside(contig, inner_start, inner_end)
         left = min(max(-start, 0), end - start)
         return "N" * left + bases + "N" * (end - start - left - len(bases))
 
@@ -82,6 +86,16 @@ class Genome:
             if contig is not None:
                 found[name] = contig
         return found
+
+    def _fetch_inside(self, contig: str, start: int, end: int) -> str:
+        with suppress(ValueError, OSError):  # what pysam raises for a file unlike its index
+            bases = self._open().fetch(contig, start, end)
+            if len(bases) == end - start:
+                return bases
+        raise GenomeError(
+            f"{self.path}: cannot read {contig}:{start}-{end}: the file is damaged, or another "
+            f"than the one that was indexed; check it, remove {self._index} and run again"
+        )
 
     def _open(self) -> pysam.FastaFile:
         """Return this process's handle: one inherited through a fork shares its file offset."""
@@ -114,13 +128,21 @@ def _find_or_build_index(path: Path) -> Path:
     compressed = _is_gzip(path)
     if compressed:
         _refuse_plain_gzip(path)
+    _refuse_non_fasta(path, compressed)
     beside = Path(f"{path}.fai")
     for index in (beside, _cached_index(path)):
         if _is_fresh(index, path, compressed):
             return index
     if os.access(path.parent, os.W_OK):
         return _build_index(path, beside, compressed)
-    return _build_index(path, _cached_index(path), compressed)
+    cached = _cached_index(path)
+    try:
+        return _build_index(path, cached, compressed)
+    except OSError as error:
+        raise GenomeError(
+            f"{path}: no index, and none can be written beside it or in {cached.parent}: "
+            f"{error.strerror}; set XDG_CACHE_HOME to a folder that can be written to"
+        ) from None
 
 
 def _refuse_plain_gzip(path: Path) -> None:
@@ -130,8 +152,19 @@ def _refuse_plain_gzip(path: Path) -> None:
         plain = path.with_suffix("") if path.suffix == ".gz" else path
         raise GenomeError(
             f"{path}: is gzip, which allows no random access; convert it to bgzip: "
-            f"gunzip -c {path} | bgzip > {plain}.bgz"
+            f"gunzip -c {quote(str(path))} | bgzip > {quote(f'{plain}.bgz')}"
         )
+
+
+def _refuse_non_fasta(path: Path, compressed: bool) -> None:
+    try:
+        with gzip.open(path) if compressed else path.open("rb") as handle:
+            first = handle.read(1 << 12).lstrip()[:1]
+    except (EOFError, OSError, zlib.error) as error:
+        raise GenomeError(f"{path}: cannot be read: {error}") from None
+    if first != b">":
+        what = "does not start with" if first else "the file is empty; a FASTA starts with"
+        raise GenomeError(f"{path}: is no FASTA: {what} a '>' line")
 
 
 def _is_fresh(index: Path, path: Path, compressed: bool) -> bool:
@@ -155,11 +188,16 @@ def _build_index(path: Path, index: Path, compressed: bool) -> Path:
     with tempfile.TemporaryDirectory(dir=index.parent, prefix=".faidx-") as folder:
         fai, gzi = Path(folder, "fai"), Path(folder, "gzi")
         arguments = ["--fai-idx", str(fai)] + (["--gzi-idx", str(gzi)] if compressed else [])
+        verbosity = pysam.set_verbosity(0)  # htslib would print beside the one line of the error
         try:
             pysam.faidx(*arguments, str(path))
-        except pysam.SamtoolsError as error:
-            reason = " ".join(str(error).split())
-            raise GenomeError(f"{path}: cannot be indexed as FASTA: {reason}") from None
+        except pysam.SamtoolsError:
+            raise GenomeError(
+                f"{path}: cannot be indexed as FASTA: it is truncated, has no bases, or its lines "
+                f"within a sequence differ in length (`samtools faidx` names the line)"
+            ) from None
+        finally:
+            pysam.set_verbosity(verbosity)
         if compressed:
             gzi.rename(index.with_suffix(".gzi"))
         fai.rename(index)
@@ -169,6 +207,8 @@ def _build_index(path: Path, index: Path, compressed: bool) -> Path:
 def _read_lengths(index: Path) -> dict[str, int]:
     lengths = {}
     for line in index.read_text().splitlines():
-        name, length, *_ = line.split("\t")
+        name, length, *rest = line.split("\t")
+        if len(rest) != 3 or not length.isdigit():
+            raise GenomeError(f"{index}: is no FASTA index; remove it to have it built again")
         lengths[name] = int(length)
     return lengths

@@ -1,20 +1,11 @@
 """Streaming a store to a network: whole batches, in an order that is a function of its keys.
 
-The order
----------
-An epoch lists the chunks of its chromosomes in an order drawn from (seed, epoch), and each rank
-takes an equal, contiguous part of the rows of that list. Its part is cut into blocks; a block's
-rows are shuffled, and the batches of `LANES` blocks at a time are dealt in turn. So a batch mixes
-rows of several chunks of any chromosomes, and memory is that of `LANES` blocks.
+`epipam.epoch_plan` says which rows make up an epoch's batches; here they are read, shuffled,
+augmented and handed out. Memory is that of the blocks that are open at one time, which hold
+`buffer_rows` rows.
 
 Batch number j of a rank goes to worker j mod (number of workers), which is how a DataLoader keeps
 order; where the number of workers divides `LANES`, each block is read by one worker only.
-
-Training and evaluation
------------------------
-Training reads shifted copies of positives and unshifted negatives; each of R ranks makes
-floor(rows / (R * batch size)) steps, and the rows that are left over, others in each epoch, are
-not seen. Evaluation reads every unshifted window exactly once, in stored order.
 """
 
 from __future__ import annotations
@@ -29,17 +20,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from epipam.encoding import reverse_complement, shift
+from epipam.epoch_plan import Chunks, Draw, Epoch, EpochOrder, eligible
 from epipam.errors import RequestError
 from epipam.store import Rows, Store
-from epipam.store.schema import ROWS_PER_CHUNK, WINDOW_COLUMNS
+from epipam.store.schema import WINDOW_COLUMNS
 from epipam.windows import keyed_draw, keyed_integers
 
 BATCH_SIZE = 100
 BUFFER_ROWS = 12_000
-LANES = 12
 
-# What is drawn for an epoch, kept apart by a number of its own.
-_CHUNK_ORDER, _ROW_ORDER, _STRAND, _ENHANCER_SHIFT, _PROMOTER_SHIFT = range(5)
 _PAIR, _COPY = WINDOW_COLUMNS.index("pair"), WINDOW_COLUMNS.index("copy")
 
 
@@ -53,7 +42,7 @@ class Batch(NamedTuple):
     label
         int8 (N,): 1, 0, or -1 where unknown.
     contig
-        int16 (N,): index into the loader's chromosomes.
+        int32 (N,): index into the loader's chromosomes.
     pair
         int64 (N,): number of the pair in its table.
     """
@@ -113,8 +102,8 @@ class PairBatches(Dataset[Batch]):
     Raises
     ------
     RequestError
-        For a chromosome the store does not have, and where there are too few rows for one
-        training batch on each rank.
+        For no chromosome or one the store does not have, and where there are too few rows for
+        one training batch on each rank.
     """
 
     def __init__(
@@ -126,6 +115,8 @@ class PairBatches(Dataset[Batch]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        if not contigs:
+            raise RequestError(f"{store.path}: no chromosome to read")
         if missing := [contig for contig in contigs if contig not in store.contigs]:
             raise RequestError(
                 f"{store.path}: has no chromosome {', '.join(missing)}; "
@@ -134,18 +125,22 @@ class PairBatches(Dataset[Batch]):
         self.store = store
         self.contigs = tuple(contigs)
         self.settings = settings
-        self.rank = rank
-        self.world_size = world_size
-        self._chunks = _count_eligible(store, self.contigs, settings.training)
-        self.n_rows = int(self._chunks.eligible.sum())
-        self._first_row, self._last_row = self._part()
-        if settings.training and self._first_row == self._last_row:
+        self.order = EpochOrder(
+            _count_eligible(store, self.contigs, settings),
+            training=settings.training,
+            batch_size=settings.batch_size,
+            buffer_rows=settings.buffer_rows,
+            seed=settings.seed,
+            rank=rank,
+            world_size=world_size,
+        )
+        if settings.training and len(self) == 0:
             raise RequestError(
-                f"{store.path}: {self.n_rows} training rows on {', '.join(contigs)} are fewer than "
-                f"one batch of {settings.batch_size} on each of {world_size} ranks: "
+                f"{store.path}: {self.order.n_rows} training rows on {', '.join(contigs)} are "
+                f"fewer than one batch of {settings.batch_size} on each of {world_size} ranks: "
                 f"make the batch smaller"
             )
-        self._epoch: _Epoch | None = None
+        self._epoch: Epoch | None = None
         self._blocks: dict[int, _Block] = {}
 
     def __getstate__(self) -> dict[str, object]:
@@ -153,106 +148,55 @@ class PairBatches(Dataset[Batch]):
 
     def __len__(self) -> int:
         """Return the number of this rank's batches in an epoch."""
-        return -(-(self._last_row - self._first_row) // self.settings.batch_size)
+        return self.order.n_batches
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
-        epoch, number = key
-        if self._epoch is None or self._epoch.number != epoch:
-            self._epoch = self._plan(epoch)
+        number, batch_number = key
+        if self._epoch is None or self._epoch.number != number:
+            self._epoch = self.order.epoch(number)
             self._blocks = {}
-        block_number, batch = self._epoch.order[number]
+        block, batch = self._epoch.order[batch_number].tolist()
         # Blocks of earlier rounds are done with: batches are asked for in order.
-        for old in [k for k in self._blocks if k // LANES != block_number // LANES]:
+        lanes = self.order.lanes
+        for old in [other for other in self._blocks if other // lanes != block // lanes]:
             del self._blocks[old]
-        if block_number not in self._blocks:
-            self._blocks[block_number] = self._read_block(self._epoch, block_number)
+        if block not in self._blocks:
+            self._blocks[block] = self._read_block(self._epoch, block)
         size = self.settings.batch_size
-        return self._blocks[block_number].batch(batch * size, (batch + 1) * size)
+        return self._blocks[block].batch(batch * size, (batch + 1) * size)
 
-    @property
-    def block_rows(self) -> int:
-        """Rows of one block: a whole number of batches."""
-        size = self.settings.batch_size
-        return max(1, self.settings.buffer_rows // LANES // size) * size
-
-    def _part(self) -> tuple[int, int]:
-        """Return this rank's range of the epoch's rows."""
-        if self.settings.training:
-            step = self.settings.batch_size * self.world_size
-            share = self.n_rows // step * self.settings.batch_size
-            return self.rank * share, (self.rank + 1) * share
-        bounds = [self.n_rows * r // self.world_size for r in (self.rank, self.rank + 1)]
-        return bounds[0], bounds[1]
-
-    def _plan(self, epoch: int) -> _Epoch:
-        chunks = self._chunks
-        if self.settings.training:
-            keys = keyed_draw(
-                self.settings.seed, epoch, _CHUNK_ORDER, np.arange(len(chunks.contig))
-            )
-            chunks = chunks.take(np.argsort(keys, kind="stable"))
-        n_rows = self._last_row - self._first_row
-        n_blocks = -(-n_rows // self.block_rows)
-        order = []
-        for first in range(0, n_blocks, LANES):
-            lanes = range(first, min(first + LANES, n_blocks))
-            batches = {
-                block: -(
-                    -min(self.block_rows, n_rows - block * self.block_rows)
-                    // self.settings.batch_size
-                )
-                for block in lanes
-            }
-            turns = range(max(batches.values()))
-            order += (
-                [(block, turn) for turn in turns for block in lanes if turn < batches[block]]
-                if self.settings.training
-                else [(block, turn) for block in lanes for turn in range(batches[block])]
-            )
-        ends = np.cumsum(chunks.eligible)
-        return _Epoch(epoch, chunks, ends, np.array(order, dtype=np.int64).reshape(-1, 2))
-
-    def _read_block(self, epoch: _Epoch, number: int) -> _Block:
+    def _read_block(self, epoch: Epoch, number: int) -> _Block:
         """Read the chunks that a block's rows lie in; shuffle and augment them in training."""
-        first = self._first_row + number * self.block_rows
-        last = min(first + self.block_rows, self._last_row)
         parts = []
-        chunk = int(np.searchsorted(epoch.ends, first, side="right"))
-        while first < last:
-            contig = int(epoch.chunks.contig[chunk])
-            start = int(epoch.chunks.start[chunk])
-            rows = self.store.read(self.contigs[contig], start, start + ROWS_PER_CHUNK)
-            rows = _take(rows, np.flatnonzero(_eligible(rows, self.settings.training)))
-            begin = int(epoch.ends[chunk]) - len(rows.label)
-            low, high = first - begin, min(last - begin, len(rows.label))
-            parts.append((_take(rows, slice(low, high)), contig, start))
-            first = begin + high
-            chunk += 1
+        for piece in self.order.pieces(epoch, number):
+            rows = self.store.read(self.contigs[piece.contig], piece.start, piece.stop)
+            counted = _eligible(self.store, rows.label, rows.window[:, _COPY], self.settings)
+            which = np.flatnonzero(counted)[piece.low : piece.high]
+            parts.append((Rows(*(column[which] for column in rows)), piece.contig))
         block = _Block.join(parts)
         if self.settings.training:
-            block = self._augment(block, epoch.number)
-            keys = keyed_draw(self.settings.seed, epoch.number, _ROW_ORDER, block.key)
-            block = block.take(np.argsort(keys, kind="stable"))
+            keys = self._draw(epoch, Draw.ROW_ORDER, block)
+            block = self._augment(block.take(np.argsort(keys, kind="stable")), epoch)
         return block
 
-    def _augment(self, block: _Block, epoch: int) -> _Block:
+    def _augment(self, block: _Block, epoch: Epoch) -> _Block:
         settings, store = self.settings, self.store
         enhancer, promoter = block.enhancer, block.promoter
-        if settings.max_shift:
-            enhancer, promoter = (
-                shift(packed, length, keyed_integers(-limit, limit, seed, epoch, stream, block.key))
-                for packed, length, stream in (
-                    (enhancer, store.enhancer_length, _ENHANCER_SHIFT),
-                    (promoter, store.promoter_length, _PROMOTER_SHIFT),
-                )
-                for limit, seed in [(settings.max_shift, settings.seed)]
-            )
+        if limit := settings.max_shift:
+            keys = (settings.seed, epoch.number)
+            moves = keyed_integers(-limit, limit, *keys, Draw.ENHANCER_SHIFT, block.key)
+            enhancer = shift(enhancer, store.enhancer_length, moves)
+            moves = keyed_integers(-limit, limit, *keys, Draw.PROMOTER_SHIFT, block.key)
+            promoter = shift(promoter, store.promoter_length, moves)
         if settings.reverse_complement:
-            turned = keyed_draw(settings.seed, epoch, _STRAND, block.key) % np.uint64(2) == 1
+            turned = self._draw(epoch, Draw.STRAND, block) % np.uint64(2) == 1
             enhancer, promoter = enhancer.copy(), promoter.copy()
             enhancer[turned] = reverse_complement(enhancer[turned], store.enhancer_length)
             promoter[turned] = reverse_complement(promoter[turned], store.promoter_length)
         return block._replace(enhancer=enhancer, promoter=promoter)
+
+    def _draw(self, epoch: Epoch, what: Draw, block: _Block) -> np.ndarray:
+        return keyed_draw(self.settings.seed, epoch.number, what, block.key)
 
 
 class PairLoader(DataLoader[Batch]):
@@ -289,6 +233,9 @@ class PairLoader(DataLoader[Batch]):
             multiprocessing_context=start_method if workers else None,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
+            # Of its own: a DataLoader draws from it at every start, and drawing from the global one
+            # would move the dropout of a resumed run.
+            generator=torch.Generator(),
         )
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
@@ -342,34 +289,18 @@ class _Numbers(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         epoch = self.position.epoch
-        for number in range(self.position.served, self.n_batches):
-            yield epoch, number
+        return ((epoch, number) for number in range(self.position.served, self.n_batches))
 
     def __len__(self) -> int:
         return self.n_batches
 
     def set_epoch(self, epoch: int) -> None:
-        """Number the next pass; Lightning calls this at the start of every epoch."""
-        if epoch != self.position.epoch:
+        """Number the next pass; Lightning calls this at the start of every epoch.
+
+        The number of a pass that is under way, or was just gone back to, changes nothing.
+        """
+        if epoch != self.position.epoch or self.position.served >= self.n_batches:
             self.position.go_on(epoch, 0)
-
-
-class _Chunks(NamedTuple):
-    """The chunks of an epoch: contig index, first row, and how many rows count, (n_chunks,)."""
-
-    contig: np.ndarray
-    start: np.ndarray
-    eligible: np.ndarray
-
-    def take(self, order: np.ndarray) -> _Chunks:
-        return _Chunks(*(column[order] for column in self))
-
-
-class _Epoch(NamedTuple):
-    number: int
-    chunks: _Chunks
-    ends: np.ndarray  # int64 (n_chunks,): eligible rows up to the end of each chunk
-    order: np.ndarray  # int64 (n_batches, 2): block, batch within the block
 
 
 class _Block(NamedTuple):
@@ -383,8 +314,8 @@ class _Block(NamedTuple):
     key: np.ndarray
 
     @classmethod
-    def join(cls, parts: list[tuple[Rows, int, int]]) -> _Block:
-        rows = [part for part, _, _ in parts]
+    def join(cls, parts: list[tuple[Rows, int]]) -> _Block:
+        rows = [part for part, _ in parts]
         pair = np.concatenate([part.window[:, _PAIR] for part in rows])
         copy = np.concatenate([part.window[:, _COPY] for part in rows])
         return cls(
@@ -392,7 +323,7 @@ class _Block(NamedTuple):
             promoter=np.concatenate([part.promoter for part in rows]),
             label=np.concatenate([part.label for part in rows]),
             contig=np.concatenate(
-                [np.full(len(part.label), contig, dtype=np.int16) for part, contig, _ in parts]
+                [np.full(len(part.label), contig, dtype=np.int32) for part, contig in parts]
             ),
             pair=pair,
             key=(pair << 16) + copy,
@@ -407,33 +338,22 @@ class _Block(NamedTuple):
         return Batch(*(torch.from_numpy(column[start:stop].copy()) for column in columns))
 
 
-def _take(rows: Rows, which: np.ndarray | slice) -> Rows:
-    return Rows(*(column[which] for column in rows))
+def _eligible(
+    store: Store, label: np.ndarray, copy: np.ndarray, settings: LoaderSettings
+) -> np.ndarray:
+    augmented = store.attributes["augmentation"]["copies"] > 0
+    return eligible(label, copy, training=settings.training, augmented=augmented)
 
 
-def _eligible(rows: Rows, training: bool) -> np.ndarray:
-    return _counts(rows.label, rows.window[:, _COPY], training)
-
-
-def _counts(label: np.ndarray, copy: np.ndarray, training: bool) -> np.ndarray:
-    """Return which rows a role reads, bool (n,)."""
-    if training:
-        return ((label == 1) & (copy > 0)) | ((label == 0) & (copy == 0))
-    return copy == 0
-
-
-def _count_eligible(store: Store, contigs: Sequence[str], training: bool) -> _Chunks:
+def _count_eligible(store: Store, contigs: Sequence[str], settings: LoaderSettings) -> Chunks:
     """Count the rows that a role reads in each chunk, streaming labels and copies only."""
-    contig_index, starts, eligible = [], [], []
+    parts = []
     for index, contig in enumerate(contigs):
-        offset = 0
+        size, offset = store.chunk_rows(contig), 0
         for label, copy in store.read_plan(contig):
-            counts = np.add.reduceat(
-                _counts(label, copy, training).astype(np.int64),
-                np.arange(0, len(label), ROWS_PER_CHUNK),
-            )
-            contig_index.append(np.full(len(counts), index, dtype=np.int16))
-            starts.append(offset + ROWS_PER_CHUNK * np.arange(len(counts)))
-            eligible.append(counts)
+            first = np.arange(0, len(label), size)
+            counts = np.add.reduceat(_eligible(store, label, copy, settings), first, dtype=np.int64)
+            where = np.full(len(first), index, dtype=np.int32)
+            parts.append(Chunks(where, offset + first, offset + first + size, counts))
             offset += len(label)
-    return _Chunks(*(np.concatenate(parts) for parts in (contig_index, starts, eligible)))
+    return Chunks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

@@ -67,7 +67,7 @@ def score_table_columns(
 
 @contextmanager
 def _text(partial: Path, compressed: bool, lines: Callable[..., Iterator[str]]) -> Iterator[Write]:
-    handle = pysam.BGZFile(str(partial), "w") if compressed else partial.open("wb")
+    handle = pysam.BGZFile(str(partial), "w", None) if compressed else partial.open("wb")
     first = True
 
     def write(table: PairTable, probability: np.ndarray, logit: np.ndarray) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import platform
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import lightning as L
 import pandas as pd
 import torch
 import torchmetrics
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
@@ -24,18 +24,20 @@ from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 import epipam
 from epipam.data_module import DataSettings, PairDataModule
 from epipam.devices import describe_device
-from epipam.errors import RequestError
 from epipam.evaluation import Evaluation, evaluate
 from epipam.loader import Batch
 from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model, unpack
+from epipam.models.folder import read_config
 from epipam.pairs import COLUMNS
 from epipam.prediction import check_lengths, predict_store
+from epipam.run_folder import CHECKPOINTS, METRICS, History, claim_run, write_text
 from epipam.splits import ChromosomeSplit
 from epipam.store import Store
 
 LEARNING_RATE = 0.001
 WEIGHT_DECAY = 0.0005
 MONITORED = "validation_auprc"
+CHECKPOINT_STEPS = 100
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ class TrainSettings:
         Seed of the initial weights, the dropout and the order of rows.
     init
         Model folder to start from instead of fresh weights.
+    about
+        A sentence on what the weights are good for, kept with them; "" says where they come from.
     accelerator, devices, nodes, precision
         As Lightning's Trainer takes them; `auto` takes a GPU where there is one.
     """
@@ -70,6 +74,7 @@ class TrainSettings:
     patience: int = 5
     seed: int = 0
     init: Path | None = None
+    about: str = ""
     accelerator: str = "auto"
     devices: str = "auto"
     nodes: int = 1
@@ -138,6 +143,13 @@ class PairClassifier(L.LightningModule):
         self.validation_auroc.reset()
         self.validation_auprc.reset()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["torch_rng_state"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Dropout goes on where it was, so that a resumed run equals an uninterrupted one.
+        torch.set_rng_state(checkpoint["torch_rng_state"])
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(
             self.parameters(),
@@ -154,7 +166,7 @@ def train(
     data: DataSettings | None = None,
     *,
     progress: bool = True,
-) -> TrainResult:
+) -> TrainResult | None:
     """Train one model on one split of a store; leave a run folder.
 
     The folder holds `model/` (the best epoch's weights), `metrics.json`, `history.csv`,
@@ -170,6 +182,11 @@ def train(
     progress
         Whether to show a bar; epochs are logged in either case.
 
+    Returns
+    -------
+    TrainResult
+        None in the processes of a distributed run that are not the first.
+
     Raises
     ------
     RequestError
@@ -177,13 +194,14 @@ def train(
     """
     settings, data = settings or TrainSettings(), data or DataSettings()
     run = Path(run)
-    _claim(run, store, split, settings, data)
+    request = _request(store, split, settings, data)
+    claim_run(run, request)
     L.seed_everything(settings.seed, verbose=False)
     network = _network(store, settings)
     classifier = PairClassifier(network, settings)
     module = PairDataModule(store, split, data)
     best = ModelCheckpoint(
-        run / "checkpoints",
+        run / CHECKPOINTS,
         filename="best",
         monitor=MONITORED,
         mode="max",
@@ -192,14 +210,17 @@ def train(
     )
     for part in ("train", "validation", "test"):
         logger.info("%s: %s", part, ", ".join(getattr(split, part)))
-    last = run / "checkpoints" / "last.ckpt"
+    last = run / CHECKPOINTS / "last.ckpt"
     with _quiet_lightning():
         trainer = _trainer(run, settings, best, progress)
         logger.info("device: %s", describe_device(trainer.strategy.root_device))
-        trainer.fit(classifier, module, ckpt_path=last if last.exists() else None)
+        resumed = last if last.exists() else None
+        trainer.fit(classifier, module, ckpt_path=resumed, weights_only=True)
+    if not trainer.is_global_zero:
+        return None
     state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
     classifier.load_state_dict(state["state_dict"])
-    provenance = _provenance(store, split, settings, data, int(state["epoch"]) + 1)
+    provenance = _provenance(request, store, settings, int(state["epoch"]) + 1)
     save_model(network, run / "model", provenance)
     predictions = predict_store(
         network, store, split.test, device=trainer.strategy.root_device, batch_size=data.batch_size
@@ -210,11 +231,9 @@ def train(
         labelled_pairs(store, split.train),
         seed=settings.seed,
     )
-    _write_text(run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
-    _write_text(
-        run / "metrics.json",
-        json.dumps({"provenance": provenance, "test": evaluation.to_json()}, indent=2) + "\n",
-    )
+    write_text(run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
+    metrics = {"provenance": provenance, "test": evaluation.to_json()}
+    write_text(run / METRICS, json.dumps(metrics, indent=2) + "\n")
     return TrainResult(run, int(state["epoch"]) + 1, evaluation)
 
 
@@ -222,30 +241,6 @@ def labelled_pairs(store: Store, contigs: tuple[str, ...]) -> pd.DataFrame:
     """Return the labelled pairs of some chromosomes, canonical columns."""
     frame = pd.concat([store.pairs(contig) for contig in contigs], ignore_index=True)
     return frame.loc[frame["label"] >= 0, list(COLUMNS)].reset_index(drop=True)
-
-
-class _History(Callback):
-    """Appends one line per epoch to `history.csv`, and says it in the log."""
-
-    COLUMNS = ("training_loss", "validation_loss", "validation_auroc", "validation_auprc")
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        values = [float(trainer.callback_metrics[c]) for c in self.COLUMNS]
-        epoch = trainer.current_epoch + 1
-        rows = self.path.read_text().splitlines() if self.path.exists() else []
-        kept = [row for row in rows[1:] if int(row.partition(",")[0]) < epoch]
-        line = ",".join([str(epoch), *(f"{value:.6f}" for value in values)])
-        _write_text(self.path, "\n".join([",".join(("epoch", *self.COLUMNS)), *kept, line, ""]))
-        shown = ", ".join(
-            f"{c.replace('_', ' ')} {value:.4f}"
-            for c, value in zip(self.COLUMNS, values, strict=True)
-        )
-        logger.info("epoch %d of %s: %s", epoch, trainer.max_epochs, shown)
 
 
 def _trainer(
@@ -260,7 +255,13 @@ def _trainer(
         callbacks=[
             best,
             EarlyStopping(MONITORED, mode="max", patience=settings.patience, check_finite=False),
-            _History(run / "history.csv"),
+            ModelCheckpoint(
+                run / CHECKPOINTS,
+                filename="last",
+                every_n_train_steps=CHECKPOINT_STEPS,
+                enable_version_counter=False,
+            ),
+            History(run / "history.csv"),
         ],
         default_root_dir=run,
         logger=False,
@@ -282,34 +283,10 @@ def _network(store: Store, settings: TrainSettings) -> Epipam:
     return network.train()
 
 
-def _claim(
-    run: Path,
-    store: Store,
-    split: ChromosomeSplit,
-    settings: TrainSettings,
-    data: DataSettings,
-) -> None:
-    """Note what a run is of, so that it is only gone on with as it was begun."""
-    request = json.dumps(_request(store, split, settings, data), indent=2)
-    noted = run / "checkpoints" / "request.json"
-    if (run / "metrics.json").exists():
-        raise RequestError(f"{run}: holds a finished run; choose another name")
-    if noted.exists():
-        if noted.read_text() != request:
-            raise RequestError(
-                f"{run}: holds a run begun with other settings ({noted}); choose another name, "
-                f"or remove it"
-            )
-        return
-    if run.exists() and any(run.iterdir()):
-        raise RequestError(f"{run}: exists already and is no run to go on with")
-    noted.parent.mkdir(parents=True, exist_ok=True)
-    _write_text(noted, request)
-
-
 def _request(
     store: Store, split: ChromosomeSplit, settings: TrainSettings, data: DataSettings
 ) -> dict[str, Any]:
+    """Return what a run is of: what it must agree in to be gone on with."""
     init = str(settings.init) if settings.init is not None else None
     machine = ("accelerator", "devices", "nodes")
     return {
@@ -327,17 +304,16 @@ def _request(
 
 
 def _provenance(
-    store: Store,
-    split: ChromosomeSplit,
-    settings: TrainSettings,
-    data: DataSettings,
-    best_epoch: int,
+    request: dict[str, Any], store: Store, settings: TrainSettings, best_epoch: int
 ) -> dict[str, Any]:
     """Return what made a model: digests, chromosomes, settings, versions."""
+    about = settings.about or f"trained on the pairs of {store.attributes['pairs']['name']}"
+    initial = read_config(settings.init).get("provenance") if settings.init else None
     return {
-        "about": f"trained by epipam train on pairs of {store.attributes['pairs']['name']}",
-        **json.loads(json.dumps(_request(store, split, settings, data))),
+        "about": about,
+        **request,
         "best_epoch": best_epoch,
+        "initial_model": initial,
         "versions": {
             "epipam": epipam.__version__,
             "torch": torch.__version__,
@@ -350,21 +326,15 @@ def _provenance(
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Leave Lightning's tips and hardware notes out of the user's log for a while."""
+    """Leave Lightning's tips, hardware notes and advice out of the user's log for a while."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [log.level for log in loggers]
     for log in loggers:
         log.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
     finally:
         for log, level in zip(loggers, levels, strict=True):
             log.setLevel(level)
-
-
-def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    with suppress(OSError), partial.open("rb") as handle:
-        os.fsync(handle.fileno())
-    os.replace(partial, path)

@@ -14,6 +14,7 @@ COMMANDS = {
     "verify": "epipam.cli.inspect:verify",
     "train": "epipam.cli.train:train",
     "evaluate": "epipam.cli.evaluate:evaluate",
+    "attention": "epipam.cli.attention:attention",
     "simulate": "epipam.cli.simulate:simulate",
     "score": "epipam.cli.score:score",
     "kipoi": "epipam.cli.kipoi:kipoi",

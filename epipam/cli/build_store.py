@@ -9,10 +9,13 @@ from pathlib import Path
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result, progress
-from epipam.store.writer import BuildResult, StoreSettings
-from epipam.store.writer import build_store as build
+from epipam.store import BuildResult, StoreSettings
+from epipam.store import build_store as build
 
 DEFAULT = StoreSettings()
+# A copy's number is an int16 and a seed an int64.
+MAX_COPIES = 2**15 - 1
+MAX_SEED = 2**63 - 1
 
 
 @click.command("build-store", cls=EpipamCommand)
@@ -27,7 +30,7 @@ DEFAULT = StoreSettings()
 )
 @click.option(
     "--augment",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MAX_COPIES),
     default=DEFAULT.augment,
     help="Shifted copies of each positive pair.",
 )
@@ -39,7 +42,7 @@ DEFAULT = StoreSettings()
 )
 @click.option("--enhancer-length", type=click.IntRange(1), default=DEFAULT.enhancer_length)
 @click.option("--promoter-length", type=click.IntRange(1), default=DEFAULT.promoter_length)
-@click.option("--seed", type=click.IntRange(0), default=DEFAULT.seed)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=DEFAULT.seed)
 @click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
 @click.option(
     "--bad-pairs",
@@ -75,15 +78,11 @@ def build_store(
     with ExitStack() as stack:
         advance = lambda steps, note: None  # noqa: E731
 
-        def on_start(total: int, resumed: list[str]) -> None:
+        def on_start(to_write: list[str], found: list[str] | None) -> None:
             nonlocal advance
-            if resumed:
-                click.echo(
-                    f"an earlier build was incomplete: {len(resumed)} of {total} contigs are "
-                    f"there, {total - len(resumed)} are left",
-                    err=True,
-                )
-            advance = stack.enter_context(progress(total - len(resumed), "contigs written"))
+            if found is not None:
+                click.echo(_describe_incomplete(to_write, found), err=True)
+            advance = stack.enter_context(progress(len(to_write), "contigs written"))
 
         result = build(
             genome,
@@ -107,6 +106,15 @@ def _default_output(pairs: Path) -> Path:
     while Path(stem).suffix in {".gz", ".bgz", ".tsv", ".csv", ".bedpe", ".txt"}:
         stem = Path(stem).stem
     return Path(f"{stem}.zarr")
+
+
+def _describe_incomplete(to_write: list[str], found: list[str]) -> str:
+    listed = ", ".join(to_write[:5])
+    more = f" and {len(to_write) - 5} more" if len(to_write) > 5 else ""
+    return (
+        f"an earlier build was incomplete: {len(found)} of {len(found) + len(to_write)} contigs "
+        f"are there, left to write: {listed or 'none'}{more}"
+    )
 
 
 def _lines(result: BuildResult) -> Iterator[str]:

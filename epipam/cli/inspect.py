@@ -11,7 +11,7 @@ import click
 from epipam.cli.command import EpipamCommand, json_option, print_result, progress
 from epipam.errors import EpipamError, RequestError
 from epipam.models.folder import CONFIG_FILE, read_config
-from epipam.store import Store
+from epipam.store import Damage, Store
 
 
 @click.command("info", cls=EpipamCommand)
@@ -38,25 +38,25 @@ def info(path: Path, as_json: bool) -> None:
 @click.argument("store", type=click.Path(path_type=Path))
 @json_option
 def verify(store: Path, as_json: bool) -> None:
-    """Compare every chunk of STORE on disk with the digest noted when it was written."""
+    """Compare every file of STORE's arrays with the digest noted when it was written."""
     opened = Store(store)
-    files = list(opened.files())
-    damaged = []
+    n_files = 0
+    damaged: list[Damage] = []
     with progress(len(opened.contigs), "chromosomes verified") as advance:
         for contig in opened.contigs:
-            for name, expected in files:
-                if name.startswith(f"{contig}/") and (found := opened.damage(name, expected)):
-                    damaged.append(found)
+            verdict = opened.verify(contig)
+            n_files += verdict.files
+            damaged += verdict.damage
             advance(1, contig)
     if damaged:
         listed = "; ".join(f"{damage.path} {damage.what}" for damage in damaged[:20])
         more = f"; and {len(damaged) - 20} more" if len(damaged) > 20 else ""
         raise EpipamError(
-            f"{store}: {len(damaged)} of {len(files)} files are damaged: {listed}{more}; "
+            f"{store}: {len(damaged)} of {n_files} files are damaged: {listed}{more}; "
             f"build the store again"
         )
-    result = {"store": str(store), "files": len(files), "damaged": 0}
-    print_result(result, iter([f"{store}: {len(files)} files, all as they were written"]), as_json)
+    result = {"store": str(store), "files": n_files, "damaged": 0}
+    print_result(result, iter([f"{store}: {n_files} files, all as they were written"]), as_json)
 
 
 def _store_lines(store: Store, facts: dict[str, Any]) -> Iterator[str]:
@@ -66,7 +66,10 @@ def _store_lines(store: Store, facts: dict[str, Any]) -> Iterator[str]:
     yield f"  pairs         {pairs['name']}: {pairs['stored']:,} of {pairs['rows']:,} stored"
     for reason, count in pairs["skipped"].items():
         yield f"                left out: {count:,} {reason}"
-    yield f"  windows       enhancer {store.enhancer_length:,} bp, promoter {store.promoter_length:,} bp"
+    yield (
+        f"  windows       enhancer {store.enhancer_length:,} bp, "
+        f"promoter {store.promoter_length:,} bp"
+    )
     yield (
         f"  augmentation  {augmentation['copies']} copies of each positive, "
         f"shifted by up to {augmentation['max_shift']} bp; seed {facts['seed']}"

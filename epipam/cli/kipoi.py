@@ -9,6 +9,8 @@ import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result
 from epipam.errors import RequestError
+from epipam.kipoi_source import SOURCE_NAME
+from epipam.kipoi_source import register as register_source
 
 _DEFAULT_FOLDER = Path("kipoi_model")
 
@@ -52,15 +54,13 @@ def export(model: Path, output: Path, overwrite: bool, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help=f"Folder of exported models.  [default: ./{_DEFAULT_FOLDER} where it exists]",
 )
-@click.option("--name", default="epipam", help="Name of the model source in Kipoi.")
+@click.option("--name", default=SOURCE_NAME, help="Name of the model source in Kipoi.")
 @json_option
 def register(folder: Path | None, name: str, as_json: bool) -> None:
     """Add a folder of exported models to Kipoi's configuration, ~/.kipoi/config.yaml.
 
     `kipoi predict EPIPAM --source=epipam` then finds the model EPIPAM in that folder.
     """
-    from epipam.kipoi_export import register as register_source
-
     if folder is None:
         if not _DEFAULT_FOLDER.is_dir():
             raise RequestError(
@@ -74,7 +74,8 @@ def register(folder: Path | None, name: str, as_json: bool) -> None:
         verb = "added to" if registration.changed else "already in"
         yield f"{registration.config}: source {name!r} ({registration.folder}) {verb} it"
         for model in registration.models:
-            yield f"try: kipoi predict {model} --source={name} --dataloader_args genome=... pairs=..."
+            arguments = "--dataloader_args genome=GENOME pairs=PAIRS -m -o scores.tsv"
+            yield f"try: kipoi predict {model} --source={name} {arguments}"
 
     result = {
         "config": str(registration.config),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import warnings
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from epipam.cli.command import EpipamCommand, json_option, print_result
 @click.option("--test", "test", help="Test chromosomes, comma-separated, instead of a fold.")
 @click.option("--validation", help="Validation chromosomes, with --test.")
 @click.option("--init", type=click.Path(path_type=Path), help="Start from this model folder.")
+@click.option("--about", default="", help="A sentence on the weights, kept with them.")
 @click.option("--alpha", type=click.FloatRange(0, 1), default=0.8, help="Main head's loss weight.")
 @click.option("--epochs", type=click.IntRange(1), default=15)
 @click.option("--patience", type=click.IntRange(1), default=5, help="Epochs without a gain.")
@@ -44,6 +44,7 @@ def train(
     test: str | None,
     validation: str | None,
     init: Path | None,
+    about: str,
     alpha: float,
     epochs: int,
     patience: int,
@@ -66,7 +67,6 @@ def train(
     A run that was stopped goes on from its last checkpoint when the same command is given again.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    warnings.filterwarnings("ignore", module="lightning")
     from epipam.data_module import DataSettings
     from epipam.devices import keep_freed_memory
     from epipam.splits import explicit_split, fold_split
@@ -98,6 +98,7 @@ def train(
             patience=patience,
             seed=seed,
             init=init,
+            about=about,
             accelerator=accelerator,
             devices=devices,
             nodes=nodes,
@@ -113,6 +114,8 @@ def train(
         ),
         progress=sys.stderr.isatty(),
     )
+    if result is None:
+        return
     print_result(
         {"run": str(run), "best_epoch": result.best_epoch, **result.evaluation.to_json()},
         iter([f"{run}: best epoch {result.best_epoch}", *result.evaluation.lines()]),

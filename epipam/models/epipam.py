@@ -6,7 +6,7 @@ Source: Liu, Zhu, Zhang, Comput Biomed 2026;1:202525, and its authors' published
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from epipam.errors import ModelError
 from epipam.models.attention import PositionAttention, position_attention, strongest_relations
+from epipam.models.hub import HubFolder
 from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
 
 
@@ -84,7 +85,7 @@ class Logits(NamedTuple):
     auxiliary: Tensor | None
 
 
-class Epipam(nn.Module):
+class Epipam(nn.Module, HubFolder):
     """Two convolutional branches that meet in a PAM after every block.
 
     Parameters
@@ -96,6 +97,7 @@ class Epipam(nn.Module):
     def __init__(self, config: EpipamConfig | None = None) -> None:
         super().__init__()
         self.config = config = EpipamConfig() if config is None else config
+        self.provenance: dict[str, Any] = {}
         self.enhancer_blocks = _branch(config)
         self.promoter_blocks = _branch(config)
         self.main_head = _head(config.main_features, config)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from epipam import __version__
 from epipam.errors import ModelError
@@ -64,7 +64,7 @@ def save_model(model: Epipam, folder: str | Path, provenance: dict[str, Any]) ->
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     partial = folder / f".{WEIGHTS_FILE}.partial"
-    save_file(weights, partial)
+    partial.write_bytes(save(weights))
     os.replace(partial, folder / WEIGHTS_FILE)
     config = {
         "model": model_name(model),
@@ -101,4 +101,5 @@ def load_model(folder: str | Path) -> Epipam:
     except (safetensors.SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}/{WEIGHTS_FILE}: cannot be loaded: {reason}") from None
+    model.provenance = settings.get("provenance", {})
     return model.eval()

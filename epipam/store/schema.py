@@ -6,6 +6,7 @@ The format is specified in `store/README.md`.
 from __future__ import annotations
 
 import json
+import textwrap
 from importlib import resources
 from typing import Any
 
@@ -22,6 +23,8 @@ ROWS_PER_CHUNK = 512
 ROWS_PER_SHARD = 16_384
 ZSTD_LEVEL = 1
 
+METADATA_FILE = "zarr.json"
+
 ENHANCER = "enhancer"
 PROMOTER = "promoter"
 LABEL = "label"
@@ -35,6 +38,7 @@ WINDOW_COLUMNS = (
     "promoter_start",
 )
 PAIRS = "pairs"
+REGION = "region"
 REGION_COLUMNS = ("pair", "enhancer_start", "enhancer_end", "promoter_start", "promoter_end")
 NAME_COLUMNS = ("enhancer_name", "promoter_name")
 
@@ -61,7 +65,8 @@ def validate_attributes(attributes: dict[str, Any], where: str) -> dict[str, Any
         jsonschema.validate(attributes, load_schema())
     except jsonschema.ValidationError as error:
         place = "/".join(str(part) for part in error.absolute_path)
-        raise StoreError(f"{where}: damaged attributes at {place}: {error.message}") from None
+        what = textwrap.shorten(error.message, 200)
+        raise StoreError(f"{where}: damaged attributes at {place}: {what}") from None
     return own
 
 

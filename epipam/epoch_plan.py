@@ -1,0 +1,194 @@
+"""The order of an epoch: which rows a role reads, which rank reads them, in which batches.
+
+Training
+    An epoch lists the chunks of its chromosomes in an order drawn from (seed, epoch), and each of
+    R ranks takes an equal, contiguous part of the rows of that list: floor(rows / (R * batch
+    size)) whole batches. The rows that are left over, others in each epoch, are not seen. A
+    rank's part is cut into blocks; the batches of `LANES` blocks at a time are dealt in turn.
+    Each block is shuffled by itself, so a batch mixes the rows of a block, several chunks of any
+    chromosomes.
+Evaluation
+    Every unshifted window exactly once, in stored order; the last batch of a rank may be smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from epipam.windows import keyed_draw
+
+LANES = 12
+
+
+class Draw(IntEnum):
+    """What is drawn for an epoch, kept apart by a number of its own."""
+
+    CHUNK_ORDER = 0
+    ROW_ORDER = 1
+    STRAND = 2
+    ENHANCER_SHIFT = 3
+    PROMOTER_SHIFT = 4
+
+
+class Chunks(NamedTuple):
+    """Chunks of a store, int (n_chunks,) each.
+
+    Attributes
+    ----------
+    contig
+        Index of the contig.
+    start, stop
+        Its rows [start, stop); the last chunk's may end earlier.
+    eligible
+        How many of them count.
+    """
+
+    contig: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    eligible: np.ndarray
+
+    def take(self, order: np.ndarray) -> Chunks:
+        """Return the chunks in another order."""
+        return Chunks(*(column[order] for column in self))
+
+
+class Piece(NamedTuple):
+    """Rows [start, stop) of a contig, and of those that count among them, [low, high)."""
+
+    contig: int
+    start: int
+    stop: int
+    low: int
+    high: int
+
+
+class Epoch(NamedTuple):
+    """One epoch of one rank.
+
+    Attributes
+    ----------
+    number
+        Number of the epoch.
+    chunks, ends
+        The epoch's chunks in order, and the rows that count up to the end of each.
+    order
+        int64 (n_batches, 2): block of each batch, and its number within the block.
+    """
+
+    number: int
+    chunks: Chunks
+    ends: np.ndarray
+    order: np.ndarray
+
+
+def eligible(label: np.ndarray, copy: np.ndarray, *, training: bool, augmented: bool) -> np.ndarray:
+    """Return which rows a role reads, bool (n,).
+
+    Parameters
+    ----------
+    label, copy
+        (n,): 1, 0 or -1; and 0 for the unshifted window.
+    training
+        Training reads shifted copies of positives and unshifted negatives; evaluation reads
+        every unshifted window.
+    augmented
+        Whether the store holds shifted copies; where it does not, training reads the unshifted
+        windows of positives.
+    """
+    unshifted = copy == 0
+    if not training:
+        return unshifted
+    if not augmented:
+        return unshifted & (label >= 0)
+    return np.where(label == 1, ~unshifted, unshifted & (label == 0))
+
+
+@dataclass(frozen=True)
+class EpochOrder:
+    """The order of any epoch of one rank, as a function of the epoch's number.
+
+    Attributes
+    ----------
+    chunks
+        All chunks, in stored order.
+    training
+        Whether chunks are shuffled and ranks make the same number of whole batches.
+    batch_size
+        Rows of a batch.
+    buffer_rows
+        Rows of the blocks that are open at one time; one batch where that is more.
+    seed
+        Seed of the order.
+    rank, world_size
+        Whose part of the rows.
+    """
+
+    chunks: Chunks
+    training: bool
+    batch_size: int
+    buffer_rows: int
+    seed: int
+    rank: int
+    world_size: int
+
+    @cached_property
+    def n_rows(self) -> int:
+        """Rows that count, over all ranks."""
+        return int(self.chunks.eligible.sum())
+
+    @property
+    def n_batches(self) -> int:
+        """Batches of this rank in an epoch."""
+        first, last = self.share
+        return -(-(last - first) // self.batch_size)
+
+    @property
+    def block_rows(self) -> int:
+        """Rows of one block: a whole number of batches."""
+        return max(1, self.buffer_rows // LANES // self.batch_size) * self.batch_size
+
+    @property
+    def lanes(self) -> int:
+        """Blocks that are open at one time."""
+        return max(1, min(LANES, self.buffer_rows // self.block_rows))
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """This rank's range of an epoch's rows."""
+        rank, world_size = self.rank, self.world_size
+        if self.training:
+            rows = self.n_rows // (self.batch_size * world_size) * self.batch_size
+            return rank * rows, (rank + 1) * rows
+        return self.n_rows * rank // world_size, self.n_rows * (rank + 1) // world_size
+
+    def epoch(self, number: int) -> Epoch:
+        """Return the order of an epoch."""
+        chunks = self.chunks
+        block, turn = np.divmod(np.arange(self.n_batches), self.block_rows // self.batch_size)
+        order = np.stack([block, turn], axis=1)
+        if self.training:
+            keys = keyed_draw(self.seed, number, Draw.CHUNK_ORDER, np.arange(len(chunks.contig)))
+            chunks = chunks.take(np.argsort(keys, kind="stable"))
+            order = order[np.lexsort((block, turn, block // self.lanes))]
+        return Epoch(number, chunks, np.cumsum(chunks.eligible), order)
+
+    def pieces(self, epoch: Epoch, block: int) -> Iterator[Piece]:
+        """Yield where the rows of a block lie, in order."""
+        first = self.share[0] + block * self.block_rows
+        last = min(first + self.block_rows, self.share[1])
+        chunk = int(np.searchsorted(epoch.ends, first, side="right"))
+        while first < last:
+            contig, start, stop, count = (int(column[chunk]) for column in epoch.chunks)
+            if count:
+                begin = int(epoch.ends[chunk]) - count
+                high = min(last - begin, count)
+                yield Piece(contig, start, stop, first - begin, high)
+                first = begin + high
+            chunk += 1

@@ -1,0 +1,57 @@
+"""The model folder as the Hugging Face hub knows it: `save_pretrained`, `from_pretrained`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from huggingface_hub import ModelHubMixin, snapshot_download
+
+from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE
+
+if TYPE_CHECKING:
+    from epipam.models.epipam import Epipam
+
+
+class HubFolder(ModelHubMixin, library_name="epipam", license="mit"):
+    """Saves a network as a model folder, and loads one from a folder or a hub repository.
+
+    Attributes
+    ----------
+    provenance
+        What the weights come from, as `config.json` holds it.
+    """
+
+    provenance: dict[str, Any]
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        from epipam.models.registry import save_model
+
+        save_model(cast("Epipam", self), save_directory, self.provenance)
+
+    @classmethod
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        **_: Any,
+    ) -> HubFolder:
+        from epipam.models.registry import load_model
+
+        if Path(model_id).is_dir():
+            return load_model(model_id)
+        folder = snapshot_download(
+            model_id,
+            revision=revision,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            allow_patterns=[CONFIG_FILE, WEIGHTS_FILE],
+        )
+        return load_model(folder)

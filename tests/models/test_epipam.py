@@ -1,0 +1,181 @@
+"""The network against plain transcriptions of the paper."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from epipam.encoding import pack, unpack_onehot
+from epipam.errors import ModelError
+from epipam.models import Epipam, EpipamConfig, create_model, unpack
+from epipam.models.attention import position_attention, strongest_relations
+
+ENHANCER, PROMOTER = 1_500, 1_300
+
+
+def onehot(rng: np.random.Generator, n: int, length: int) -> torch.Tensor:
+    letters = rng.integers(0, 5, (n, length))
+    codes = np.array([8, 4, 2, 1, 0], dtype=np.uint8)[letters]
+    return torch.from_numpy(unpack_onehot(pack(codes), length)).float()
+
+
+@pytest.fixture
+def small() -> EpipamConfig:
+    return EpipamConfig(enhancer_length=ENHANCER, promoter_length=PROMOTER)
+
+
+def test_the_published_network_has_the_published_numbers():
+    network = Epipam()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 245_064
+    assert network.config.main_features == 384
+    assert network.config.relation_counts == [585, 50, 8]
+    assert sum(network.config.relation_counts) == 643
+
+
+def test_epi_is_the_same_network_without_attention_and_auxiliary_head():
+    epipam, epi = create_model("epipam"), create_model("epi")
+    auxiliary = sum(p.numel() for p in epipam.auxiliary_head.parameters())
+    assert epi.auxiliary_head is None
+    assert sum(p.numel() for p in epi.parameters()) == 245_064 - auxiliary
+
+
+def plain_attention(enhancer: np.ndarray, promoter: np.ndarray):
+    """Equations 1 to 3 for one pair, with loops: Me (c, n), Mp (c, m)."""
+    channels, n = enhancer.shape
+    m = promoter.shape[1]
+    relation = np.zeros((n, m))
+    for i in range(n):
+        for j in range(m):
+            relation[i, j] = sum(enhancer[k, i] * promoter[k, j] for k in range(channels))
+    relation /= channels
+    row_maxima = np.array([max(relation[i, j] for j in range(m)) for i in range(n)])
+    column_maxima = np.array([max(relation[i, j] for i in range(n)) for j in range(m)])
+    enhancer_score = np.exp(row_maxima) / np.exp(row_maxima).sum()
+    promoter_score = np.exp(column_maxima) / np.exp(column_maxima).sum()
+    return (
+        relation,
+        enhancer_score,
+        promoter_score,
+        enhancer + enhancer * enhancer_score,
+        promoter + promoter * promoter_score,
+    )
+
+
+def test_position_attention_is_equations_1_to_3():
+    rng = np.random.default_rng(0)
+    enhancer = rng.normal(size=(3, 6, 9)).astype(np.float32)
+    promoter = rng.normal(size=(3, 6, 7)).astype(np.float32)
+    found = position_attention(torch.from_numpy(enhancer), torch.from_numpy(promoter))
+    for pair in range(3):
+        relation, e_score, p_score, e_new, p_new = plain_attention(enhancer[pair], promoter[pair])
+        np.testing.assert_allclose(found.relation[pair], relation, atol=1e-6)
+        np.testing.assert_allclose(found.enhancer_score[pair], e_score, atol=1e-6)
+        np.testing.assert_allclose(found.promoter_score[pair], p_score, atol=1e-6)
+        np.testing.assert_allclose(found.enhancer[pair], e_new, atol=1e-6)
+        np.testing.assert_allclose(found.promoter[pair], p_new, atol=1e-6)
+
+
+def test_strongest_relations_are_the_largest_entries_in_order():
+    relation = torch.from_numpy(np.random.default_rng(1).normal(size=(2, 5, 4)))
+    expected = np.sort(relation.numpy().reshape(2, -1), axis=1)[:, ::-1][:, :7]
+    np.testing.assert_array_equal(strongest_relations(relation, 7), expected)
+
+
+class PlainEpipam(nn.Module):
+    """The published layers in the published order, with PyTorch's own modules."""
+
+    def __init__(self, network: Epipam) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, enhancer, promoter):
+        strongest = []
+        network, config = self.network, self.network.config
+        for index, pool in enumerate(config.pools):
+            enhancer, promoter = (
+                nn.functional.max_pool1d(
+                    torch.relu(nn.functional.conv1d(x, block.conv.weight, block.conv.bias)), pool
+                )
+                for x, block in (
+                    (enhancer, network.enhancer_blocks[index]),
+                    (promoter, network.promoter_blocks[index]),
+                )
+            )
+            relation = torch.bmm(enhancer.transpose(1, 2), promoter) / config.channels
+            count = int(config.relation_ratios[index] * relation.shape[1] * relation.shape[2])
+            strongest.append(relation.flatten(1).topk(count).values)
+            a_e = torch.softmax(relation.max(dim=2).values, dim=1)
+            a_p = torch.softmax(relation.max(dim=1).values, dim=1)
+            enhancer = enhancer + enhancer * a_e[:, None, :]
+            promoter = promoter + promoter * a_p[:, None, :]
+        features = torch.cat([enhancer.flatten(1), promoter.flatten(1)], dim=1)
+        main = network.main_head(features).squeeze(1)
+        return main, network.auxiliary_head(torch.cat(strongest, dim=1)).squeeze(1)
+
+
+def test_logits_and_gradients_equal_a_plain_transcription(small):
+    torch.manual_seed(0)
+    network = Epipam(small).eval()
+    rng = np.random.default_rng(2)
+    enhancer, promoter = onehot(rng, 4, ENHANCER), onehot(rng, 4, PROMOTER)
+    ours = network.both_logits(enhancer, promoter)
+    plain = PlainEpipam(network)(enhancer, promoter)
+    torch.testing.assert_close(ours.main, plain[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.auxiliary, plain[1], rtol=1e-4, atol=1e-5)
+    parameters = list(network.parameters())
+    gradients = torch.autograd.grad(ours.main.sum() + ours.auxiliary.sum(), parameters)
+    expected = torch.autograd.grad(plain[0].sum() + plain[1].sum(), parameters)
+    for gradient, reference in zip(gradients, expected, strict=True):
+        scale = reference.abs().max().clamp_min(1e-6)
+        assert (gradient - reference).abs().max() / scale < 1e-4
+
+
+def test_every_parameter_gets_a_gradient(small):
+    network = Epipam(small)
+    rng = np.random.default_rng(3)
+    logits = network.both_logits(onehot(rng, 8, ENHANCER), onehot(rng, 8, PROMOTER))
+    (logits.main.square().sum() + logits.auxiliary.square().sum()).backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert silent == []
+
+
+def test_prediction_does_not_run_the_auxiliary_head(small):
+    network = Epipam(small).eval()
+    rng = np.random.default_rng(4)
+    windows = onehot(rng, 2, ENHANCER), onehot(rng, 2, PROMOTER)
+    expected = network.both_logits(*windows).main
+    network.auxiliary_head = None
+    torch.testing.assert_close(network(*windows), expected)
+
+
+@pytest.mark.parametrize(("enhancer", "promoter"), [(1_251, 2_000), (4_000, 1_300)])
+def test_sizes_follow_from_any_window_lengths(enhancer, promoter):
+    network = Epipam(EpipamConfig(enhancer_length=enhancer, promoter_length=promoter)).eval()
+    rng = np.random.default_rng(5)
+    logits = network.both_logits(onehot(rng, 3, enhancer), onehot(rng, 3, promoter))
+    assert logits.main.shape == logits.auxiliary.shape == (3,)
+
+
+def test_windows_too_short_for_the_blocks_are_refused_in_words():
+    with pytest.raises(ModelError, match="at least one"):
+        Epipam(EpipamConfig(enhancer_length=500))
+
+
+def test_attention_of_epi_is_refused():
+    network = create_model("epi")
+    with pytest.raises(ModelError, match="no position attention"):
+        network.attention(torch.zeros(1, 4, 3_000), torch.zeros(1, 4, 2_000))
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 33])
+def test_unpack_on_the_device_equals_unpack_in_numpy(length):
+    codes = np.random.default_rng(6).choice(np.array([8, 4, 2, 1, 0], dtype=np.uint8), (5, length))
+    packed = pack(codes)
+    np.testing.assert_array_equal(
+        unpack(torch.from_numpy(packed), length).numpy(), unpack_onehot(packed, length)
+    )
+
+
+def test_unpack_says_which_shape_it_needs():
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) but must have shape \(-1, 4\)"):
+        unpack(torch.zeros(2, 3, dtype=torch.uint8), 8)

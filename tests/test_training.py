@@ -1,0 +1,220 @@
+"""Training: the loss, the run folder, stopping and going on."""
+
+import csv
+import json
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from epipam import training
+from epipam.data_module import DataSettings
+from epipam.errors import ModelError, RequestError
+from epipam.loader import Batch
+from epipam.models import EpipamConfig, create_model, load_model
+from epipam.simulate import SimulationSettings, simulate
+from epipam.splits import explicit_split
+from epipam.store import Store, StoreSettings, build_store
+from epipam.training import PairClassifier, TrainSettings, train
+
+ENHANCER, PROMOTER = 1_300, 1_250
+DATA = DataSettings(batch_size=8, buffer_rows=200)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    folder = tmp_path_factory.mktemp("training")
+    settings = SimulationSettings(contigs=3, contig_length=700_000, positives=60, seed=3)
+    simulate(folder / "sim", settings)
+    build_store(
+        folder / "sim/genome.fa",
+        folder / "sim/pairs.tsv",
+        folder / "s.zarr",
+        StoreSettings(ENHANCER, PROMOTER, augment=2),
+    )
+    return Store(folder / "s.zarr")
+
+
+@pytest.fixture(scope="module")
+def split(store):
+    return explicit_split(store.contigs, validation=["chr2"], test=["chr3"])
+
+
+def run_training(store, split, run, **changes):
+    settings = TrainSettings(epochs=2, seed=1, accelerator="cpu", **changes)
+    return train(store, split, run, settings, DATA, progress=False)
+
+
+@pytest.fixture(scope="module")
+def finished(store, split, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "run"
+    return run_training(store, split, run)
+
+
+def test_the_run_folder_holds_what_is_promised(finished):
+    names = {path.name for path in finished.run.iterdir()}
+    assert names == {"model", "metrics.json", "history.csv", "predictions.tsv", "checkpoints"}
+    assert (finished.run / "checkpoints/last.ckpt").exists()
+
+
+def test_predictions_are_the_models_on_every_test_pair(finished, store):
+    predictions = pd.read_csv(finished.run / "predictions.tsv", sep="\t")
+    pairs = store.pairs("chr3")
+    assert list(predictions.enhancer_name) == list(pairs.enhancer_name)
+    network = load_model(finished.run / "model")
+    rows = store.read("chr3", 0, store.n_rows("chr3"))
+    unshifted = rows.window[:, 1] == 0
+    from epipam.encoding import unpack_onehot
+
+    with torch.no_grad():
+        logits = network(
+            torch.from_numpy(unpack_onehot(rows.enhancer[unshifted], ENHANCER)).float(),
+            torch.from_numpy(unpack_onehot(rows.promoter[unshifted], PROMOTER)).float(),
+        )
+    expected = dict(zip(rows.window[unshifted, 0], torch.sigmoid(logits).numpy(), strict=True))
+    found = dict(zip(pairs["pair"], predictions.probability, strict=True))
+    assert found.keys() == expected.keys()
+    for pair, probability in found.items():
+        assert probability == pytest.approx(expected[pair], abs=1e-6)
+
+
+def test_metrics_stand_beside_the_baselines_and_say_what_made_them(finished, store):
+    metrics = json.loads((finished.run / "metrics.json").read_text())
+    assert set(metrics["test"]["scorers"]) == {"model", "distance", "frequency"}
+    provenance = metrics["provenance"]
+    assert provenance["store"]["pairs"]["sha256"] == store.attributes["pairs"]["sha256"]
+    assert provenance["training"]["seed"] == 1
+    assert provenance["versions"]["torch"] == torch.__version__
+    assert provenance["split"]["test"] == ["chr3"]
+
+
+def test_history_has_a_line_per_epoch(finished):
+    with (finished.run / "history.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(np.isfinite(float(row["training_loss"])) for row in rows)
+
+
+def test_checkpoints_load_with_weights_only(finished):
+    for path in (finished.run / "checkpoints").glob("*.ckpt"):
+        assert "state_dict" in torch.load(path, weights_only=True)
+
+
+def test_the_same_seed_gives_the_same_weights(finished, store, split, tmp_path):
+    again = run_training(store, split, tmp_path / "run")
+    assert_same_weights(again.run, finished.run)
+
+
+def assert_same_weights(run, other):
+    ours = load_file(run / "model/model.safetensors")
+    theirs = load_file(other / "model/model.safetensors")
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("step", [1, 5, 8, 13])
+def test_a_stopped_run_goes_on_to_the_uninterrupted_end(
+    finished, store, split, tmp_path, monkeypatch, step
+):
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 3)
+    taken = 0
+    step_once = PairClassifier.training_step
+
+    def stop_at(self, batch, batch_index):
+        nonlocal taken
+        taken += 1
+        if taken == step:
+            raise OSError("the machine went away")
+        return step_once(self, batch, batch_index)
+
+    monkeypatch.setattr(PairClassifier, "training_step", stop_at)
+    with pytest.raises(OSError, match="went away"):
+        run_training(store, split, tmp_path / "run")
+    assert not (tmp_path / "run/metrics.json").exists()
+    monkeypatch.setattr(PairClassifier, "training_step", step_once)
+    run_training(store, split, tmp_path / "run")
+    assert_same_weights(tmp_path / "run", finished.run)
+
+
+def test_a_finished_run_is_not_overwritten(finished, store, split):
+    with pytest.raises(RequestError, match="finished run"):
+        run_training(store, split, finished.run)
+
+
+def test_a_run_begun_with_other_settings_is_refused(store, split, tmp_path, monkeypatch):
+    def stop(self, batch, batch_index):
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairClassifier, "training_step", stop)
+        with pytest.raises(OSError):
+            run_training(store, split, tmp_path / "run")
+    with pytest.raises(RequestError, match="other settings"):
+        run_training(store, split, tmp_path / "run", alpha=0.5)
+
+
+def test_a_folder_of_something_else_is_not_written_into(store, split, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(RequestError, match="no run to go on with"):
+        run_training(store, split, tmp_path)
+
+
+def test_training_may_start_from_another_model(finished, store, split, tmp_path):
+    result = run_training(store, split, tmp_path / "run", init=finished.run / "model")
+    provenance = json.loads((result.run / "metrics.json").read_text())["provenance"]
+    assert provenance["initial_model"]["best_epoch"] == finished.best_epoch
+
+
+def test_an_initial_model_of_other_lengths_is_refused(store, split, tmp_path):
+    from epipam.models import save_model
+
+    save_model(create_model("epipam"), tmp_path / "m", {})
+    with pytest.raises(ModelError, match="3000 and 2000 bp"):
+        run_training(store, split, tmp_path / "run", init=tmp_path / "m")
+
+
+def test_epi_trains_without_an_auxiliary_head(store, split, tmp_path):
+    result = run_training(store, split, tmp_path / "run", model="epi")
+    assert load_model(result.run / "model").auxiliary_head is None
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_the_loss_is_the_weighted_cross_entropy_of_both_heads(alpha):
+    config = EpipamConfig(enhancer_length=ENHANCER, promoter_length=PROMOTER)
+    classifier = PairClassifier(create_model("epipam", config), TrainSettings(alpha=alpha)).eval()
+    rng = np.random.default_rng(0)
+    batch = Batch(
+        torch.from_numpy(rng.choice(np.array([0x88, 0x41], dtype=np.uint8), (6, ENHANCER // 2))),
+        torch.from_numpy(rng.choice(np.array([0x24, 0x11], dtype=np.uint8), (6, PROMOTER // 2))),
+        torch.tensor([1, 0, 1, 0, 0, 1], dtype=torch.int8),
+        torch.zeros(6, dtype=torch.int16),
+        torch.arange(6),
+    )
+    logits = classifier.network.both_logits(*classifier.windows(batch))
+
+    def cross_entropy(values):
+        p = 1 / (1 + np.exp(-values.detach().double().numpy()))
+        y = batch.label.numpy()
+        return -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+
+    expected = alpha * cross_entropy(logits.main) + (1 - alpha) * cross_entropy(logits.auxiliary)
+    classifier.log = lambda *args, **kwargs: None
+    assert classifier.training_step(batch, 0).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_device_is_logged(store, split, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="epipam"):
+        run_training(store, split, tmp_path / "run")
+    assert any(message.startswith("device: CPU") for message in caplog.messages)
+    assert any(message.startswith("epoch 2 of 2") for message in caplog.messages)
+
+
+def test_the_optimiser_is_the_papers():
+    config = EpipamConfig(enhancer_length=ENHANCER, promoter_length=PROMOTER)
+    optimiser = PairClassifier(create_model("epi", config), TrainSettings()).configure_optimizers()
+    assert isinstance(optimiser, torch.optim.Adam)
+    assert optimiser.defaults["lr"] == 0.001
+    assert optimiser.defaults["weight_decay"] == 0.0005
