@@ -161,7 +161,7 @@ class EpochOrder:
 
     @property
     def share(self) -> tuple[int, int]:
-        """This rank's range of an epoch's rows."""
+        """Range of an epoch's rows that this rank reads."""
         rank, world_size = self.rank, self.world_size
         if self.training:
             rows = self.n_rows // (self.batch_size * world_size) * self.batch_size

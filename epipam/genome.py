@@ -8,7 +8,6 @@ import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -88,14 +87,13 @@ class Genome:
         return found
 
     def _fetch_inside(self, contig: str, start: int, end: int) -> str:
-        with suppress(ValueError, OSError):  # what pysam raises for a file unlike its index
-            bases = self._open().fetch(contig, start, end)
-            if len(bases) == end - start:
-                return bases
-        raise GenomeError(
-            f"{self.path}: cannot read {contig}:{start}-{end}: the file is damaged, or another "
-            f"than the one that was indexed; check it, remove {self._index} and run again"
-        )
+        try:
+            return self._open().fetch(contig, start, end)
+        except (ValueError, OSError):
+            raise GenomeError(
+                f"{self.path}: cannot read {contig}:{start}-{end}: the file is damaged, or another "
+                f"than the one that was indexed; check it, remove {self._index} and run again"
+            ) from None
 
     def _open(self) -> pysam.FastaFile:
         """Return this process's handle: one inherited through a fork shares its file offset."""

@@ -5,7 +5,7 @@ augmented and handed out. Memory is that of the blocks that are open at one time
 `buffer_rows` rows.
 
 Batch number j of a rank goes to worker j mod (number of workers), which is how a DataLoader keeps
-order; where the number of workers divides `LANES`, each block is read by one worker only.
+order; where that number divides the number of open blocks, each is read by one worker only.
 """
 
 from __future__ import annotations

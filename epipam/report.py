@@ -216,6 +216,7 @@ def _track(axes: Axes, attention: np.ndarray, length: int, *, along_x: bool) -> 
     else:
         axes.set(xlabel="Attention", xlim=(low - margin, high + margin))
         axes.xaxis.set_major_locator(MaxNLocator(2))
+        axes.tick_params(axis="x", labelrotation=90)
         axes.tick_params(labelleft=False)
     axes.spines[["top", "right"]].set_visible(False)
 

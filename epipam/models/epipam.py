@@ -134,6 +134,18 @@ class Epipam(nn.Module, HubFolder):
             auxiliary = self.auxiliary_head(torch.cat(strongest, dim=1)).squeeze(1)
         return Logits(self._main(enhancer, promoter), auxiliary)
 
+    def from_second_attention(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+        """Return the main head's logits from the output of the second PAM.
+
+        Parameters
+        ----------
+        enhancer, promoter
+            float (N, c, n) and (N, c, m).
+        """
+        for index in range(2, len(self.config.kernels)):
+            enhancer, promoter, _ = self._block(index, enhancer, promoter)
+        return self._main(enhancer, promoter)
+
     def attention(self, enhancer: Tensor, promoter: Tensor) -> list[PositionAttention]:
         """Return what the PAM of each block computes for one-hot (N, 4, L) windows."""
         found = []

@@ -20,7 +20,7 @@ from epipam.genome import Genome
 from epipam.pairs import digest
 from epipam.store import schema
 from epipam.store.settings import StoreSettings
-from epipam.store.work_folder import sync_tree
+from epipam.store.work_folder import sync, sync_tree
 from epipam.windows import WindowPlan, keyed_draw, plan_windows, resize
 
 _GATHER_ROWS = 2_048
@@ -90,6 +90,8 @@ def write_contig(job: ContigJob) -> dict[str, Any]:
     }
     sync_tree(folder)
     group.attrs.update({schema.ATTRIBUTE: summary})
+    sync(folder / schema.METADATA_FILE)
+    sync(folder)
     return summary
 
 

@@ -76,14 +76,13 @@ def finish(folder: Path, attributes: dict[str, Any]) -> None:
     """Make a work folder a store: its attributes, by which readers know it, are written last."""
     attributes = {schema.ATTRIBUTE: attributes}
     schema.validate_attributes(attributes, str(folder))
-    sync_tree(folder)
     group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     # Beside the folder, not in it: a kill leaves nothing in the store that does not belong there.
     partial = folder.with_name(f"{folder.name}.partial")
     partial.write_text(json.dumps(group, indent=2) + "\n", encoding="utf-8")
-    _sync(partial)
+    sync(partial)
     partial.rename(folder / schema.METADATA_FILE)
-    _sync(folder)
+    sync(folder)
 
 
 def put_in_place(folder: Path, out: Path) -> None:
@@ -93,14 +92,23 @@ def put_in_place(folder: Path, out: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
         out.rename(old)
     folder.rename(out)
-    _sync(out.parent)
+    sync(out.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def sync_tree(folder: Path) -> None:
     """Have a folder and all that is in it written to the disk."""
     for path in (*folder.rglob("*"), folder):
-        _sync(path)
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -131,11 +139,3 @@ def _is_store(folder: Path) -> bool:
         return document["attributes"][schema.ATTRIBUTE]["format"] == schema.FORMAT
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

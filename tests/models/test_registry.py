@@ -33,7 +33,10 @@ def test_a_loaded_model_gives_the_saved_models_logits(tmp_path):
 @pytest.mark.parametrize("name", ["epipam", "epi"])
 def test_the_folder_holds_json_and_tensors_only(tmp_path, name):
     save_model(create_model(name, CONFIG), tmp_path / "m", {"seed": 1})
-    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
     assert json.loads((tmp_path / "m" / "config.json").read_text())["model"] == name
     assert all(
         isinstance(t, torch.Tensor) for t in load_file(tmp_path / "m/model.safetensors").values()

@@ -1,0 +1,148 @@
+"""How fast a store streams to a network, and how much a network waits for it.
+
+Training batches, shuffled, from a store that lies in the page cache, with 0, 1 and 2 worker
+processes, beside a plain copy of the same bytes unpacked; and training on them beside the same
+training on one batch that is kept.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice, repeat
+from pathlib import Path
+
+import torch
+from measuring.inputs import SHORT_WINDOWS, Scale, bases_per_pair, simulated_inputs
+from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
+from measuring.timing import copy_of_unpacked, time_in_turn
+
+from epipam.devices import choose_device, describe_device, keep_freed_memory
+from epipam.loader import BATCH_SIZE, BUFFER_ROWS, Batch, LoaderSettings, PairBatches, PairLoader
+from epipam.models import EpipamConfig, create_model, unpack
+from epipam.store import Store
+from epipam.training import PairClassifier, TrainSettings
+
+FULL = Scale(contigs=4, contig_length=30_000_000, pairs=10_000)
+QUICK = Scale(contigs=2, contig_length=2_000_000, pairs=300, store=SHORT_WINDOWS)
+WORKERS = {"no_worker": 0, "one_worker": 1, "two_workers": 2}
+TURNS = 5
+TRAINING_TURNS = 6
+
+
+def main() -> None:
+    """Measure, and print."""
+    quick = asked_to_be_quick(__doc__)
+    device = choose_device()
+    found_in = {**environment(quick=quick), "device": describe_device(device)}
+    scale = QUICK if quick else FULL
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        announce(f"simulating {scale.contigs} contigs of {scale.contig_length:,} bp")
+        store = simulated_inputs(Path(folder), scale).build(Path(folder) / "store", scale.store)
+        metrics = [
+            *loading(store, 1 if quick else TURNS),
+            *batch_bytes(store),
+            *training(store, device, 1 if quick else TRAINING_TURNS),
+        ]
+    print_result("loader", found_in, metrics)
+
+
+def loading(store: Store, n_turns: int) -> Iterator[Metric]:
+    """Yield how fast batches come, by number of workers, and beside a plain copy."""
+    loaders = {name: loader(store, workers) for name, workers in WORKERS.items()}
+    n_rows = len(loaders["no_worker"]) * BATCH_SIZE
+    passes = {name: partial(read_all, loader) for name, loader in loaders.items()}
+    passes["one_worker_onehot"] = lambda: read_all(onehot(store, loaders["one_worker"]))
+    announce(f"reading {n_rows:,} window pairs in {n_turns} turns")
+    time_in_turn(passes, 1)  # starts the workers, fills the page cache
+    works = {**passes, "plain_copy": copy_of_unpacked(n_rows, bases_per_pair(store))}
+    turns = time_in_turn(works, n_turns)
+    for name in works:
+        yield Metric(f"{name}_pairs_per_second", n_rows / turns.seconds(name), "window pairs/s")
+    for name in passes:
+        yield Metric(f"{name}_over_plain_copy", turns.ratio(name, "plain_copy"), "x")
+    yield Metric("loader_two_worker_speedup", turns.ratio("one_worker", "two_workers"), "x")
+
+
+def batch_bytes(store: Store) -> Iterator[Metric]:
+    """Yield what a batch hands to the device."""
+    batch = next(iter(loader(store, 0)))
+    packed = batch.enhancer.nbytes + batch.promoter.nbytes
+    unpacked = BATCH_SIZE * 4 * bases_per_pair(store)
+    yield Metric("device_bytes_per_pair", sum(c.nbytes for c in batch) / BATCH_SIZE, "bytes")
+    yield Metric("device_sequence_bytes_per_pair", packed / BATCH_SIZE, "bytes")
+    yield Metric("device_sequence_bytes_over_onehot", packed / unpacked, "x")
+
+
+def training(store: Store, device: torch.device, n_turns: int) -> Iterator[Metric]:
+    """Yield how fast training goes from the store, and on one batch that is kept.
+
+    All turns together take as many batches as the shuffle buffer holds: what filling it costs is
+    spread as it is over an epoch.
+    """
+    from_store = iter(loader(store, 1))
+    kept = next(from_store)
+    train = training_on(store, device)
+    n_steps = min(BUFFER_ROWS // BATCH_SIZE, len(loader(store, 0)) - 1) // n_turns
+    announce(f"training, {n_turns} turns of {n_steps} steps each")
+    train(repeat(kept, 2))
+    turns = time_in_turn(
+        {
+            "store": lambda: train(islice(from_store, n_steps)),
+            "cached_batch": lambda: train(repeat(kept, n_steps)),
+        },
+        n_turns,
+    )
+    total = {name: float(seconds.sum()) for name, seconds in turns.wall.items()}
+    n_rows = n_turns * n_steps * BATCH_SIZE
+    yield Metric("train_pairs_per_second", n_rows / total["store"], "window pairs/s")
+    yield Metric("train_over_cached_batch", total["cached_batch"] / total["store"], "x")
+
+
+def loader(store: Store, workers: int) -> PairLoader:
+    """Return the training batches of a whole store."""
+    return PairLoader(PairBatches(store, store.contigs, LoaderSettings(training=True)), workers)
+
+
+def read_all(batches: Iterable[Batch]) -> None:
+    """Take every batch, and keep none."""
+    for _ in batches:
+        pass
+
+
+def onehot(store: Store, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches with their windows unpacked to uint8 one-hot, on the processor."""
+    for batch in batches:
+        yield batch._replace(
+            enhancer=unpack(batch.enhancer, store.enhancer_length, torch.uint8),
+            promoter=unpack(batch.promoter, store.promoter_length, torch.uint8),
+        )
+
+
+def training_on(store: Store, device: torch.device) -> Callable[[Iterable[Batch]], None]:
+    """Return what trains a fresh network on some batches, as `epipam train` does."""
+    settings = TrainSettings()
+    config = EpipamConfig(
+        enhancer_length=store.enhancer_length, promoter_length=store.promoter_length
+    )
+    classifier = PairClassifier(create_model(settings.model, config), settings).to(device).train()
+    optimiser = classifier.configure_optimizers()
+    warnings.filterwarnings("ignore", ".*self.log.*")  # there is no Trainer to log to
+
+    def train(batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            on_device = Batch(*(column.to(device) for column in batch))
+            loss = classifier.training_step(on_device, 0)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        loss.item()  # waits for the device
+
+    return train
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the benchmarks share: inputs, timing in turn, peak memory, the object they print."""

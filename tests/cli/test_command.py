@@ -1,0 +1,98 @@
+"""What all commands share: exit codes, one line per error, `--debug`, quick help."""
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from epipam.cli import COMMANDS, main
+from epipam.cli.command import EpipamCommand, json_option, print_result
+from epipam.errors import EpipamError, RequestError
+
+WITHOUT_TORCH = ["build-store", "info", "verify", "simulate", "train", "score", "evaluate"]
+
+
+def command_that(raises: Exception) -> EpipamCommand:
+    @click.command("work", cls=EpipamCommand)
+    def work() -> None:
+        raise raises
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (RequestError("pairs.tsv: no such file"), 2, "work: error: pairs.tsv: no such file"),
+        (EpipamError("it broke"), 1, "work: error: it broke"),
+        (FileNotFoundError(2, "No such file", "x.fa"), 1, "work: error: x.fa: No such file"),
+        (OSError("disk full"), 1, "work: error: disk full"),
+        (ValueError("two\nlines"), 1, "work: error: ValueError: two lines (unexpected; --debug"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(error, code, line):
+    result = CliRunner().invoke(command_that(error), [])
+    assert result.exit_code == code
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(RequestError):
+        CliRunner().invoke(command_that(RequestError("no")), ["--debug"], catch_exceptions=False)
+
+
+def test_json_is_one_object_on_standard_output():
+    @click.command("work", cls=EpipamCommand)
+    @json_option
+    def work(as_json: bool) -> None:
+        print_result({"pairs": 3}, iter(["three pairs"]), as_json)
+
+    assert json.loads(CliRunner().invoke(work, ["--json"]).stdout) == {"pairs": 3}
+    assert CliRunner().invoke(work, []).stdout == "three pairs\n"
+
+
+def test_a_wrong_option_exits_with_2():
+    assert CliRunner().invoke(main, ["build-store", "--no-such-option"]).exit_code == 2
+    assert CliRunner().invoke(main, ["no-such-command"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name):
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+
+
+def test_help_needs_no_torch():
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from click.testing import CliRunner; from epipam.cli import main\n"
+        f"for name in {WITHOUT_TORCH}:\n"
+        "    result = CliRunner().invoke(main, [name, '--help'])\n"
+        "    assert result.exit_code == 0, (name, result.exception)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_building_and_reading_a_store_need_no_torch(tmp_path):
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from epipam.cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False)\n"
+    )
+
+    def epipam(*arguments):
+        subprocess.run(
+            [sys.executable, "-c", program, *arguments], check=True, cwd=tmp_path, timeout=120
+        )
+
+    size = ["--contigs", "1", "--contig-length", "100000", "--positives", "2"]
+    epipam("simulate", "-o", "sim", *size)
+    epipam("build-store", "sim/genome.fa", "sim/pairs.tsv")
+    epipam("info", "pairs.zarr")
+    epipam("verify", "pairs.zarr")

@@ -1,0 +1,606 @@
+"""What the writer puts into a store, and that it is whole or absent under its final name."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import hashlib
+import itertools
+import json
+import math
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import psutil
+import pysam
+import pytest
+import zarr
+
+from epipam.errors import PairTableError, RequestError, StoreError
+from epipam.pairs import COLUMNS
+from epipam.store import Store, StoreSettings, build_store, writer
+
+NIBBLE = {"A": 0b1000, "C": 0b0100, "G": 0b0010, "T": 0b0001}
+
+
+class StoredRow(NamedTuple):
+    """A row as it lies in the arrays, read with Zarr alone."""
+
+    enhancer: bytes
+    promoter: bytes
+    label: int
+    pair: int
+    copy: int
+    enhancer_shift: int
+    promoter_shift: int
+    enhancer_start: int
+    promoter_start: int
+
+
+def stored_rows(path: Path, contig: str) -> list[StoredRow]:
+    group = zarr.open_group(path, mode="r")[contig]
+    columns = group["window"].attrs["columns"]
+    assert columns == list(StoredRow._fields[3:])
+    parts = (group["enhancer"][:], group["promoter"][:], group["label"][:], group["window"][:])
+    return [
+        StoredRow(e.tobytes(), p.tobytes(), int(label), *window.tolist())
+        for e, p, label, window in zip(*parts, strict=True)
+    ]
+
+
+def window_start(start: int, end: int, length: int) -> int:
+    """DESIGN.md section 3: resized about the centre."""
+    if end - start > length:
+        return start + math.ceil((end - start - length) / 2)
+    return start - math.ceil((length - (end - start)) / 2)
+
+
+def packed_letters(fasta: pysam.FastaFile, contig: str, start: int, length: int) -> bytes:
+    """DESIGN.md section 3: two bases to a byte, base by base."""
+    packed = bytearray((length + 1) // 2)
+    contig_length = fasta.get_reference_length(contig)
+    inside = fasta.fetch(contig, max(start, 0), min(max(start + length, 0), contig_length))
+    for i in range(length):
+        position = start + i
+        if 0 <= position < contig_length:
+            nibble = NIBBLE.get(inside[position - max(start, 0)].upper(), 0)
+            packed[i // 2] |= nibble << (4 if i % 2 == 0 else 0)
+    return bytes(packed)
+
+
+def assert_windows_are_the_letters(path: Path, genome: Path, rows: list, settings) -> int:
+    """Compare every stored row with the FASTA; return how many rows there were."""
+    n_rows = 0
+    with pysam.FastaFile(str(genome)) as fasta:
+        for contig in {row[0] for row in rows} & set(fasta.references):
+            for found in stored_rows(path, contig):
+                row = rows[found.pair]
+                starts = (
+                    window_start(row[1], row[2], settings.enhancer_length) + found.enhancer_shift,
+                    window_start(row[5], row[6], settings.promoter_length) + found.promoter_shift,
+                )
+                assert (row[0], row[8]) == (contig, found.label)
+                assert (found.enhancer_start, found.promoter_start) == starts
+                lengths = (settings.enhancer_length, settings.promoter_length)
+                assert (found.enhancer, found.promoter) == tuple(
+                    packed_letters(fasta, contig, start, length)
+                    for start, length in zip(starts, lengths, strict=True)
+                )
+                n_rows += 1
+    return n_rows
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files of a folder by their path below it."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def build(inputs, out, *, settings=None, **options):
+    return build_store(inputs.genome, inputs.pairs, out, settings or inputs.settings, **options)
+
+
+# What is stored
+
+
+def test_every_stored_window_is_the_fastas_letters_where_the_formula_puts_it(inputs, built):
+    stored = assert_windows_are_the_letters(built.path, inputs.genome, inputs.rows, inputs.settings)
+    positives = sum(row[8] == 1 for row in inputs.rows)
+    assert stored == len(inputs.rows) + inputs.settings.augment * positives
+
+
+def test_windows_beyond_both_ends_of_a_contig_are_stored(built):
+    starts = {row.enhancer_start for row in stored_rows(built.path, "tiny")}
+    assert min(starts) < 0
+    assert max(starts) + 60 > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"), [("targetfinder_NHEK.tsv.gz", 13), ("targetfinder_K562.tsv.gz", 12)]
+)
+def test_windows_of_real_pairs_are_the_real_sequence(shared_data, tmp_path, name, stored):
+    genome = shared_data / "genome/hg19_chr20_2Mb.fa.gz"
+    out = tmp_path / "store"
+    result = build_store(genome, shared_data / "pairs" / name, out, bad_pairs="skip")
+    rows = _table_rows(shared_data / "pairs" / name)
+    n_rows = assert_windows_are_the_letters(out, genome, rows, StoreSettings())
+    assert result.attributes["pairs"]["stored"] == stored
+    assert n_rows == stored + 10 * result.attributes["contigs"]["chr20"]["positives"]
+    counts = {"targetfinder_NHEK.tsv.gz": [26183, 668, 27]}.get(name, [40325, 1084, 56])
+    assert list(result.attributes["pairs"]["skipped"].values()) == counts
+
+
+def _table_rows(path: Path) -> list[tuple]:
+    with gzip.open(path, "rt") as handle:
+        found = list(csv.DictReader(handle, delimiter="\t"))
+    numbers = {column for column in COLUMNS if column.endswith(("_start", "_end", "label"))}
+    return [tuple(int(r[c]) if c in numbers else r.get(c, "") for c in COLUMNS) for r in found]
+
+
+def test_positives_have_numbered_copies_beside_the_unshifted_window_others_none(inputs, built):
+    copies: dict[int, list[int]] = {}
+    for contig in built.contigs:
+        for row in stored_rows(built.path, contig):
+            copies.setdefault(row.pair, []).append(row.copy)
+    assert {pair: sorted(found) for pair, found in copies.items()} == {
+        pair: [0, 1, 2, 3] if row[8] == 1 else [0] for pair, row in enumerate(inputs.rows)
+    }
+
+
+def test_unshifted_windows_have_shift_zero_and_copies_shifts_within_the_limit(inputs, built):
+    rows = [row for contig in built.contigs for row in stored_rows(built.path, contig)]
+    assert {(r.enhancer_shift, r.promoter_shift) for r in rows if r.copy == 0} == {(0, 0)}
+    shifts = [shift for r in rows if r.copy for shift in (r.enhancer_shift, r.promoter_shift)]
+    assert max(map(abs, shifts)) <= inputs.settings.max_shift
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """3,000 pairs, half of them positive, over random sequence where no two windows overlap."""
+    folder = tmp_path_factory.mktemp("large")
+    rng = np.random.default_rng(4)
+    n_pairs, spacing = 3_000, 1_200
+    letters = np.frombuffer(b"ACGT", np.uint8)[rng.integers(0, 4, n_pairs * spacing)]
+    (folder / "genome.fa").write_text(f">chr1\n{letters.tobytes().decode()}\n")
+    with (folder / "pairs.bedpe").open("w") as handle:
+        for i in range(n_pairs):
+            start = spacing * i + 100
+            anchors = f"chr1\t{start}\t{start + 600}\tchr1\t{start + 600}\t{start + 1000}"
+            handle.write(f"{anchors}\tx\t{i % 2}\n")
+    return folder
+
+
+def test_random_sequence_takes_at_most_2_1_bits_per_base(large, tmp_path):
+    settings = StoreSettings(enhancer_length=600, promoter_length=400, augment=0)
+    build_store(
+        large / "genome.fa", large / "pairs.bedpe", tmp_path / "store", settings, label_column="8"
+    )
+    n_bytes = sum(
+        path.stat().st_size
+        for name in ("enhancer", "promoter")
+        for path in (tmp_path / "store/chr1" / name).rglob("*")
+        if path.is_file()
+    )
+    assert 8 * n_bytes / (3_000 * 1_000) <= 2.1
+
+
+def test_shifts_are_uniform_and_those_of_the_two_anchors_independent(large, tmp_path):
+    settings = StoreSettings(20, 20, augment=4, max_shift=5, seed=1)
+    build_store(
+        large / "genome.fa", large / "pairs.bedpe", tmp_path / "store", settings, label_column="8"
+    )
+    window = zarr.open_group(tmp_path / "store", mode="r")["chr1/window"][:]
+    copies = window[window[:, 1] > 0]
+    assert len(copies) == 6_000
+    counts = np.zeros((11, 11))
+    np.add.at(counts, (copies[:, 2] + 5, copies[:, 3] + 5), 1)
+    expected = 6_000 / 121
+    # Chi-squared with 120 degrees of freedom: mean 120, standard deviation 15.5.
+    assert ((counts - expected) ** 2 / expected).sum() < 120 + 5 * 15.5
+
+
+def test_rows_lie_in_a_random_order(built):
+    pairs = [row.pair for row in stored_rows(built.path, "chr1")]
+    descents = sum(a > b for a, b in itertools.pairwise(pairs))
+    assert len(pairs) / 3 < descents < 2 * len(pairs) / 3
+
+
+def test_another_seed_gives_another_order_and_other_shifts(inputs, built, tmp_path):
+    build(inputs, tmp_path / "store", settings=replace(inputs.settings, seed=8))
+    one, other = (stored_rows(path, "chr1") for path in (built.path, tmp_path / "store"))
+    assert [row.pair for row in one] != [row.pair for row in other]
+    assert {row.enhancer for row in one if row.copy == 0} == {
+        row.enhancer for row in other if row.copy == 0
+    }
+    shifts = [
+        [(r.enhancer_shift, r.promoter_shift) for r in sorted(rows, key=lambda r: r[3:5])]
+        for rows in (one, other)
+    ]
+    assert shifts[0] != shifts[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_gives_the_same_bytes(inputs, built, tmp_path, workers):
+    build(inputs, tmp_path / "again", workers=workers)
+    assert tree(tmp_path / "again") == tree(built.path)
+
+
+def test_root_attributes_are_the_facts(inputs, built):
+    attributes = json.loads((built.path / "zarr.json").read_text())["attributes"]["epipam"]
+    with pysam.FastaFile(str(inputs.genome)) as fasta:
+        contigs = {
+            name: {
+                "contig": name,
+                "length": fasta.get_reference_length(name),
+                "md5": hashlib.md5(fasta.fetch(name).upper().encode()).hexdigest(),
+            }
+            for name in fasta.references
+        }
+    by_contig = {name: [row[8] for row in inputs.rows if row[0] == name] for name in contigs}
+    assert attributes["genome"] == {"name": "genome.fa", "contigs": contigs}
+    assert attributes["pairs"] == {
+        "name": "pairs.tsv",
+        "sha256": hashlib.sha256(inputs.pairs.read_bytes()).hexdigest(),
+        "rows": len(inputs.rows),
+        "stored": len(inputs.rows),
+        "skipped": {},
+    }
+    assert attributes["contigs"] == {
+        name: {
+            "pairs": len(labels),
+            "positives": labels.count(1),
+            "negatives": labels.count(0),
+            "rows": len(labels) + 3 * labels.count(1),
+        }
+        for name, labels in by_contig.items()
+    }
+    assert attributes["augmentation"] == {"copies": 3, "max_shift": 20}
+    assert (attributes["seed"], attributes["enhancer_length"]) == (7, 60)
+    assert (attributes["format"], attributes["format_version"]) == ("epipam-store", "1.0")
+
+
+def test_contigs_come_in_the_order_in_which_the_pairs_name_them(inputs, built):
+    assert list(built.contigs) == list(dict.fromkeys(row[0] for row in inputs.rows))
+
+
+def test_chromosomes_named_otherwise_in_the_genome_keep_the_pairs_name(write_genome, tmp_path):
+    genome = write_genome({"1": "ACGT" * 50})
+    (tmp_path / "pairs.bedpe").write_text("chr1\t10\t20\tchr1\t50\t60\n")
+    result = build_store(genome, tmp_path / "pairs.bedpe", tmp_path / "s", StoreSettings(20, 20))
+    assert result.renamed == {"chr1": "1"}
+    assert (tmp_path / "s/chr1").is_dir()
+    assert result.attributes["genome"]["contigs"]["chr1"]["contig"] == "1"
+
+
+def test_any_zarr_library_can_read_it_because_only_core_codecs_are_used(built):
+    names, types = set(), set()
+
+    def collect(codecs):
+        for codec in codecs:
+            names.add(codec["name"])
+            for inner in ("codecs", "index_codecs"):
+                collect(codec.get("configuration", {}).get(inner, []))
+
+    for path in built.path.rglob("zarr.json"):
+        document = json.loads(path.read_text())
+        assert document["zarr_format"] == 3
+        if document["node_type"] == "array":
+            collect(document["codecs"])
+            types.add((path.parent.name, document["data_type"]))
+            assert document["chunk_grid"]["name"] == "regular"
+            assert document["chunk_key_encoding"]["name"] == "default"
+            assert not document.get("storage_transformers")
+    assert names == {"bytes", "zstd", "sharding_indexed", "crc32c"}
+    assert types == {
+        ("enhancer", "uint8"),
+        ("promoter", "uint8"),
+        ("label", "int8"),
+        ("window", "int64"),
+        ("region", "int64"),
+        ("enhancer_name", "uint8"),
+        ("promoter_name", "uint8"),
+    }
+
+
+def test_chunks_and_shards_are_as_asked_for_and_hold_the_same_rows(inputs, built, tmp_path):
+    settings = replace(inputs.settings, rows_per_chunk=8, rows_per_shard=24)
+    build(inputs, tmp_path / "store", settings=settings)
+    enhancer = zarr.open_group(tmp_path / "store", mode="r")["chr1/enhancer"]
+    assert (enhancer.chunks, enhancer.shards) == ((8, 30), (24, 30))
+    assert stored_rows(tmp_path / "store", "chr1") == stored_rows(built.path, "chr1")
+
+
+def test_a_genome_makes_a_few_files_for_each_contig_and_shard(built):
+    shards = sum(-(-built.n_rows(contig) // 32) for contig in built.contigs)
+    # Four arrays by shard; in each contig, two groups, eight arrays, four of them with one file.
+    assert len(tree(built.path)) == 1 + 4 * shards + len(built.contigs) * (2 + 8 + 4)
+
+
+def test_digests_are_of_every_file_of_a_contigs_arrays(built):
+    for contig in built.contigs:
+        files = tree(built.path / contig)
+        noted = json.loads(files.pop("zarr.json"))["attributes"]["epipam"]["digests"]
+        assert noted == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+
+
+@pytest.mark.parametrize("folder", ["c", "zarr.json", "chr1"])
+def test_a_folder_of_any_name_may_hold_the_store(inputs, built, tmp_path, folder):
+    build(inputs, tmp_path / folder / "c")
+    assert tree(tmp_path / folder / "c") == tree(built.path)
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "__c", "zarr.json"])
+def test_a_chromosome_that_cannot_name_a_group_is_refused(write_genome, tmp_path, name):
+    genome = write_genome({name: "ACGT" * 50})
+    pairs = tmp_path / "pairs.bedpe"
+    pairs.write_text(f"{name}\t10\t20\t{name}\t50\t60\n")
+    with pytest.raises(RequestError, match="cannot hold a chromosome called"):
+        build_store(genome, pairs, tmp_path / "out/store", StoreSettings(20, 20))
+    assert not (tmp_path / "out").exists()
+
+
+# Whole or absent
+
+
+def test_bad_pairs_leave_nothing_behind(inputs, tmp_path):
+    pairs = tmp_path / "bad.tsv"
+    pairs.write_text(inputs.pairs.read_text() + "chrNo\t1\t2\t\tchrNo\t5\t6\t\t1\n")
+    with pytest.raises(PairTableError, match=r"bad\.tsv:\d+: enhancer_chrom: 'chrNo'"):
+        build_store(inputs.genome, pairs, tmp_path / "out" / "store", inputs.settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.tsv"]
+
+
+def test_nothing_but_the_store_is_left_beside_it(inputs, tmp_path):
+    build(inputs, tmp_path / "store")
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_an_existing_name_is_refused_and_left_alone(inputs, tmp_path):
+    (tmp_path / "store").write_text("mine")
+    with pytest.raises(RequestError, match="exists already"):
+        build(inputs, tmp_path / "store")
+    assert tree(tmp_path) == {"store": b"mine"}
+
+
+def test_overwriting_replaces_a_store(inputs, built, tmp_path):
+    build(inputs, tmp_path / "store", settings=replace(inputs.settings, seed=1))
+    build(inputs, tmp_path / "store", overwrite=True)
+    assert tree(tmp_path / "store") == tree(built.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_overwriting_replaces_nothing_but_stores(inputs, built, tmp_path, kind):
+    out = tmp_path / "precious"
+    if kind == "file":
+        out.write_text("thesis")
+    elif kind == "folder":
+        out.mkdir()
+        (out / "thesis").write_text("thesis")
+    else:
+        out.symlink_to(built.path)
+    before = tree(tmp_path)
+    with pytest.raises(RequestError, match="is no epipam store"):
+        build(inputs, out, overwrite=True)
+    assert tree(tmp_path) == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_build_that_fails_leaves_the_store_that_it_was_to_replace(inputs, built, tmp_path):
+    build(inputs, tmp_path / "store")
+
+    def fail(name):
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        build(
+            inputs,
+            tmp_path / "store",
+            settings=replace(inputs.settings, seed=1),
+            overwrite=True,
+            on_contig=fail,
+        )
+    assert tree(tmp_path / "store") == tree(built.path)
+
+
+def test_a_second_build_of_the_same_store_at_the_same_time_is_refused(inputs, built, tmp_path):
+    refusals = []
+
+    def second(to_write, found):
+        with pytest.raises(StoreError, match="another build is writing here") as refused:
+            build(inputs, tmp_path / "store")
+        refusals.append(refused.value)
+
+    build(inputs, tmp_path / "store", on_start=second)
+    assert len(refusals) == 1
+    assert tree(tmp_path / "store") == tree(built.path)
+
+
+def test_a_store_put_in_place_while_the_inputs_were_read_is_not_replaced(
+    inputs, built, tmp_path, monkeypatch
+):
+    def read_while_another_builds(*arguments, **options):
+        monkeypatch.undo()
+        build(inputs, tmp_path / "store")
+        return writer.read_pairs(*arguments, **options)
+
+    monkeypatch.setattr(writer, "read_pairs", read_while_another_builds)
+    with pytest.raises(RequestError, match="exists already"):
+        build(inputs, tmp_path / "store", settings=replace(inputs.settings, seed=1))
+    assert tree(tmp_path / "store") == tree(built.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+# Killed builds
+
+PREAMBLE = """
+import os, signal, sys
+from epipam.store import StoreSettings, build_store, contig_writer, work_folder, writer
+
+def die(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def on_call(number, function):
+    calls = []
+    def counted(*arguments, **options):
+        calls.append(1)
+        return die() if len(calls) == number else function(*arguments, **options)
+    return counted
+"""
+MOMENTS = {
+    "before the first contig": ("writer.write_contig = die", 0),
+    "in the third contig": (
+        "contig_writer._write_pairs = on_call(3, contig_writer._write_pairs)",
+        2,
+    ),
+    "with the third contig unmarked": (
+        "contig_writer.sync_tree = on_call(3, contig_writer.sync_tree)",
+        2,
+    ),
+    "with every contig written": ("writer.finish = die", 4),
+    "with the attributes beside the folder": (
+        "contig_writer.sync_tree = contig_writer.sync = lambda path: None\nwork_folder.sync = die",
+        4,
+    ),
+    "before the final name": ("writer.put_in_place = die", 4),
+}
+
+
+def run_and_die(patch: str, inputs, out: Path) -> None:
+    call = (
+        f"build_store({str(inputs.genome)!r}, {str(inputs.pairs)!r}, {str(out)!r}, "
+        f"{inputs.settings!r})"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", "\n".join([PREAMBLE, patch, call])],
+        timeout=60,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == -signal.SIGKILL, finished.stderr
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_build_is_gone_on_with_and_ends_with_the_same_bytes(
+    inputs, built, tmp_path, moment
+):
+    patch, n_finished = MOMENTS[moment]
+    out = tmp_path / "store"
+    run_and_die(patch, inputs, out)
+    assert not out.exists()
+
+    work = tmp_path / ".store.building"
+    finished = list(built.contigs)[:n_finished]
+    before = {path: path.stat() for name in finished for path in (work / name).rglob("*")}
+    told = []
+    result = build(inputs, out, on_start=lambda to_write, found: told.append((to_write, found)))
+    assert told == [(list(built.contigs)[n_finished:], finished)]
+    assert result.resumed == finished
+    for path, stat in before.items():
+        now = (out / path.relative_to(work)).stat()
+        assert (now.st_ino, now.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
+    assert tree(out) == tree(built.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_build_killed_while_replacing_a_store_is_gone_on_with(inputs, built, tmp_path):
+    out = tmp_path / "store"
+    build(inputs, out, settings=replace(inputs.settings, seed=1))
+    patch = """
+build = build_store
+def build_store(*arguments):
+    build(*arguments, overwrite=True)
+def begin_to_put_in_place(folder, out):
+    out.rename(out.with_name(".store.replaced"))
+    die()
+writer.put_in_place = begin_to_put_in_place
+"""
+    run_and_die(patch, inputs, out)
+    assert not out.exists()
+    result = build(inputs, out, overwrite=True)
+    assert result.resumed == list(built.contigs)
+    assert tree(out) == tree(built.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.fixture(scope="module")
+def killed(inputs, tmp_path_factory):
+    """What a build leaves that is killed in its third contig."""
+    folder = tmp_path_factory.mktemp("killed")
+    run_and_die(MOMENTS["in the third contig"][0], inputs, folder / "store")
+    return folder
+
+
+@pytest.mark.parametrize("other", ["settings", "pairs", "genome"])
+def test_a_killed_build_of_other_inputs_is_begun_anew(inputs, killed, tmp_path, other):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    out = tmp_path / "store"
+    changed = inputs
+    if other == "settings":
+        changed = inputs._replace(settings=replace(inputs.settings, seed=1))
+    elif other == "pairs":
+        changed = inputs._replace(pairs=tmp_path / "less.tsv")
+        changed.pairs.write_text("".join(inputs.pairs.read_text().splitlines(True)[:-1]))
+    else:
+        changed = inputs._replace(genome=tmp_path / "genome.fa")
+        changed.genome.write_text(inputs.genome.read_text().replace("G", "C"))
+    told = []
+    result = build(changed, out, on_start=lambda to_write, found: told.append((to_write, found)))
+    build(changed, tmp_path / "undisturbed")
+    assert told == [(list(Store(out).contigs), None)]
+    assert result.resumed == []
+    assert tree(out) == tree(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"attributes": {}}', "\x00\xff"])
+def test_what_is_not_a_marker_does_not_make_a_contig_count_as_written(
+    inputs, built, killed, tmp_path, text
+):
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    first, second = built.contigs[:2]
+    (tmp_path / ".store.building" / first / "zarr.json").write_text(text, encoding="latin-1")
+    assert build(inputs, tmp_path / "store").resumed == [second]
+    assert tree(tmp_path / "store") == tree(built.path)
+
+
+def test_without_the_note_of_what_it_is_a_work_folder_is_begun_anew(
+    inputs, built, killed, tmp_path
+):
+    shutil.copytree(killed / ".store.building", tmp_path / ".store.building")
+    assert build(inputs, tmp_path / "store").resumed == []
+    assert tree(tmp_path / "store") == tree(built.path)
+
+
+def test_workers_end_with_the_build_that_started_them():
+    script = """
+import os, signal, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from epipam.store.writer import _end_with_parent
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(2, get_context("spawn"), initializer=_end_with_parent)
+    pids = {pool.submit(os.getpid).result()}
+    pool.submit(time.sleep, 600)
+    print(*pids, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    # This returns when the workers, too, have closed their standard output.
+    finished = subprocess.run(
+        [sys.executable, "-c", script], timeout=60, check=False, capture_output=True, text=True
+    )
+    assert finished.stdout, finished.stderr
+    for pid in map(int, finished.stdout.split()):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(timeout=20)
