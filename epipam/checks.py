@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from epipam.encoding import encode
-from epipam.errors import PairTableError
+from epipam.errors import MAX_REPORTED_ROWS, PairTableError
 from epipam.genome import Genome
 from epipam.pairs import PairTable
 from epipam.windows import (
@@ -25,7 +26,9 @@ from epipam.windows import (
     unusable_reason,
 )
 
+# Windows are read a stretch at a time: up to a block, and without the longer gaps between them.
 _BLOCK = 8_000_000
+_GAP = 20_000
 MALFORMED = "row that cannot be read"
 
 
@@ -108,34 +111,88 @@ def chromosomes(frame: pd.DataFrame) -> list[str]:
     return list(pd.unique(pd.concat([frame["enhancer_chrom"], frame["promoter_chrom"]])))
 
 
-def require_usable(table: PairTable, check: PairCheck, genome: Genome, bad_pairs: str) -> None:
-    """Raise a PairTableError where `bad_pairs` is `fail` and any is bad, or where none is usable.
+class Tally:
+    """What is wrong with the pairs of a table that is checked piece by piece.
 
     Parameters
     ----------
-    bad_pairs
-        `fail` or `skip`.
+    path, genome
+        The table's file, and the genome it is checked against.
+
+    Attributes
+    ----------
+    rows, usable
+        Rows seen, and those that can be used.
+    skipped
+        The others by reason.
+    renamed
+        Chromosome names of the table that were read as another name of the genome.
     """
-    skipped = check.skipped
-    counts = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
-    if bad_pairs == "fail" and skipped:
-        n_bad = sum(skipped.values())
-        bad = np.flatnonzero(check.reason != USABLE)[:20]
-        rows = [*table.malformed[:20], *(_describe(table, genome, check, int(i)) for i in bad)]
-        way_out = "; --bad-pairs skip leaves them out:"
-        if not check.usable.any():
-            way_out = _naming_hint(table.frame, genome) or ":"
-        raise PairTableError(
-            f"{table.path}: {n_bad} of {len(table) + check.malformed} pairs cannot be used on "
-            f"{genome.path} ({counts}){way_out}",
-            sorted(rows, key=partial(_line_number, table.path)),
-            n_bad,
-        )
-    if not check.usable.any():
-        raise PairTableError(
-            f"{table.path}: no usable pair on {genome.path} ({counts or 'no rows'})"
-            f"{_naming_hint(table.frame, genome)}"
-        )
+
+    def __init__(self, path: Path, genome: Genome) -> None:
+        self.path = path
+        self.genome = genome
+        self.rows = self.usable = 0
+        self.skipped: Counter[str] = Counter()
+        self.renamed: dict[str, str] = {}
+        self._listed: list[str] = []
+        self._hint = ""
+
+    def add(self, table: PairTable, check: PairCheck) -> None:
+        """Count a piece of the table; the first 20 unusable rows are described."""
+        self.rows += len(table) + check.malformed
+        self.usable += int(check.usable.sum())
+        self.skipped.update(check.skipped)
+        self.renamed |= check.renamed
+        self._hint = self._hint or _naming_hint(table.frame, self.genome)
+        if (room := MAX_REPORTED_ROWS - len(self._listed)) > 0:
+            bad = np.flatnonzero(check.reason != USABLE)[:room]
+            described = [_describe(table, self.genome, check, int(i)) for i in bad]
+            found = sorted([*table.malformed[:room], *described], key=partial(_line, self.path))
+            self._listed += found[:room]
+
+    def require(self, bad_pairs: str, remedy: str = "--bad-pairs skip leaves them out") -> None:
+        """Raise where a pair is unusable and `bad_pairs` is `fail`, or where none is usable.
+
+        Parameters
+        ----------
+        bad_pairs
+            `fail` or `skip`.
+        remedy
+            The way out of `fail`, in words.
+
+        Raises
+        ------
+        PairTableError
+        """
+        counts = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
+        if bad_pairs == "fail" and self.skipped:
+            n_bad = self.skipped.total()
+            way_out = f"; {remedy}:" if self.usable else self._hint or ":"
+            raise PairTableError(
+                f"{self.path}: {n_bad} of {self.rows} pairs cannot be used on "
+                f"{self.genome.path} ({counts}){way_out}",
+                self._listed,
+                n_bad,
+            )
+        if not self.usable:
+            raise PairTableError(
+                f"{self.path}: no usable pair on {self.genome.path} ({counts or 'no rows'})"
+                f"{self._hint}"
+            )
+
+
+def require_usable(
+    table: PairTable,
+    check: PairCheck,
+    genome: Genome,
+    bad_pairs: str,
+    remedy: str = "--bad-pairs skip leaves them out",
+) -> None:
+    """Raise a PairTableError where a whole table must not be used; as `Tally.require` does."""
+    tally = Tally(table.path, genome)
+    tally.add(table, check)
+    tally.require(bad_pairs, remedy)
 
 
 def _naming_hint(frame: pd.DataFrame, genome: Genome) -> str:
@@ -149,7 +206,7 @@ def _naming_hint(frame: pd.DataFrame, genome: Genome) -> str:
     )
 
 
-def _line_number(path: Path, row: str) -> int:
+def _line(path: Path, row: str) -> int:
     """Return the line of a `file:line: ...` row; the file's own name may hold colons."""
     return int(row.removeprefix(f"{path}:").partition(":")[0])
 
@@ -181,16 +238,18 @@ def _describe(table: PairTable, genome: Genome, check: PairCheck, index: int) ->
 
 
 def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
-    """Return which windows hold no base at all, bool (n,), reading the contig once, in order."""
+    """Return which windows hold no base at all, bool (n,), reading the contig in order."""
     empty = np.zeros(len(start), dtype=bool)
     order = np.argsort(start, kind="stable")
-    block = np.floor_divide(start[order], _BLOCK)
-    for number in np.unique(block):
-        windows = order[block == number]
-        origin = int(start[windows[0]])
-        span = int(start[windows[-1]]) + length - origin
-        known = encode(genome.fetch(contig, origin, origin + span).encode("ascii")) != 0
-        seen = np.concatenate([[0], np.cumsum(known, dtype=np.int64)])
-        offset = start[windows] - origin
-        empty[windows] = seen[offset + length] == seen[offset]
+    ordered = start[order]
+    apart = np.diff(ordered) > length + _GAP
+    other_block = np.diff(np.floor_divide(ordered, _BLOCK)) > 0
+    for windows in np.split(order, np.flatnonzero(apart | other_block) + 1):
+        if len(windows):
+            origin = int(start[windows[0]])
+            end = int(start[windows[-1]]) + length
+            known = encode(genome.fetch(contig, origin, end).encode("ascii")) != 0
+            seen = np.concatenate([[0], np.cumsum(known, dtype=np.int64)])
+            offset = start[windows] - origin
+            empty[windows] = seen[offset + length] == seen[offset]
     return empty

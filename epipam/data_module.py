@@ -51,9 +51,6 @@ class PairDataModule(L.LightningDataModule):
     def test_dataloader(self) -> PairLoader:
         return self._loader(self.split.test, training=False)
 
-    def predict_dataloader(self) -> PairLoader:
-        return self.test_dataloader()
-
     def _loader(self, contigs: tuple[str, ...], *, training: bool) -> PairLoader:
         settings = self.settings
         rank, world_size = 0, 1

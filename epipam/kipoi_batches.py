@@ -50,7 +50,7 @@ class PairTableBatches:
         self.genome = Genome(Path(genome).absolute())
         table = read_pairs(pairs)
         check = check_pairs(table, self.genome, *self.lengths.values())
-        require_usable(table, check, self.genome, bad_pairs="fail")
+        require_usable(table, check, self.genome, "fail", "take them out of the table")
         self.frame = table.frame
         self.contigs = check.contigs
 

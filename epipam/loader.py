@@ -239,8 +239,12 @@ class PairLoader(DataLoader[Batch]):
         )
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        # All of it happens at the first batch: Lightning resumes a run by asking for an iterator
+        # first, and saying which epoch it is for afterwards.
         self.position.begin_pass()
-        return self._count(super().__iter__())
+        for batch in super().__iter__():
+            self.position.served += 1
+            yield batch
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -255,11 +259,6 @@ class PairLoader(DataLoader[Batch]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` was taken."""
         self.position.go_on(int(state["epoch"]), int(state["served"]))
-
-    def _count(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            self.position.served += 1
-            yield batch
 
 
 class _Position:

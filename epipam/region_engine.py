@@ -108,7 +108,7 @@ class RegionEngine:
         out, inputs, width = weight.shape
         products = features @ weight.permute(1, 2, 0).reshape(inputs, width * out)
         products = products.view(*features.shape[:2], width, out)
-        # Tap k at output position i reads input position i + k: a diagonal, taken as a strided view.
+        # Tap k at output position i reads input position i + k: a diagonal, as a strided view.
         n, positions = features.shape[:2]
         step_n, step_position, step_tap, step_out = products.stride()
         taps = products.as_strided(
@@ -214,7 +214,7 @@ def _tiles(order: np.ndarray, enhancer_row: np.ndarray) -> list[np.ndarray]:
     rows = enhancer_row[order]
     starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
     tiles, first = [], 0
-    for number, start in enumerate(starts):
+    for number, start in enumerate(starts.tolist()):
         behind = number - np.searchsorted(starts, first)
         if behind == ENHANCERS_PER_TILE or (behind and start - first >= PAIRS_PER_TILE):
             tiles.append(order[first:start])

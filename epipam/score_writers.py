@@ -24,7 +24,7 @@ Write = Callable[[PairTable, np.ndarray, np.ndarray], None]
 
 
 @contextmanager
-def open_writer(out: Path, pairs_path: str | Path, label_column: str | None) -> Iterator[Write]:
+def open_writer(out: Path) -> Iterator[Write]:
     """Yield `write(table, probability, logit)` for the format that the file's ending names.
 
     The file appears under its name when the block ends without an error.

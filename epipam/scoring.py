@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from epipam.checks import PairCheck, check_pairs, require_usable
+from epipam.checks import PairCheck, Tally, check_pairs
 from epipam.devices import choose_device
 from epipam.encoding import encode_packed
-from epipam.errors import PairTableError, RequestError
+from epipam.errors import RequestError
 from epipam.genome import Genome
 from epipam.models import Epipam, load_model, unpack
 from epipam.pairs import PairTable, iter_pairs
@@ -110,9 +110,9 @@ class ScoreResult:
     path
         The scores.
     rows
-        Rows written, one per readable row of the input.
+        Rows of the input; each is a row of the output, but for those that cannot be read.
     skipped
-        Rows without a score by reason; those that cannot be read at all are not written.
+        Rows without a score by reason.
     renamed
         Chromosome names of the pairs that were read as another name of the genome.
     """
@@ -220,25 +220,19 @@ def score_file(
             yield table, check_pairs(table, genome, *lengths, allow_trans=trans == "keep")
 
     if bad_pairs == "fail":
+        before = Tally(Path(pairs_path), genome)
         for table, check in checked():
-            require_usable(table, check, genome, bad_pairs)
-    n_rows = n_scored = 0
-    skipped: dict[str, int] = {}
-    renamed: dict[str, str] = {}
-    with open_writer(out, pairs_path, label_column) as write:
+            before.add(table, check)
+        before.require(bad_pairs)
+    tally = Tally(Path(pairs_path), genome)
+    with open_writer(out) as write:
         for table, check in checked():
             logits = score_table(table, check, genome, engine)
             write(table, probabilities(logits), logits)
-            n_rows += len(table)
-            n_scored += int(check.usable.sum())
-            renamed |= check.renamed
-            for reason, count in check.skipped.items():
-                skipped[reason] = skipped.get(reason, 0) + count
+            tally.add(table, check)
             on_rows(len(table))
-        if n_scored == 0:
-            counts = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
-            raise PairTableError(f"{pairs_path}: no usable pair on {genome.path} ({counts})")
-    return ScoreResult(out, n_rows, skipped, renamed)
+        tally.require("skip")
+    return ScoreResult(out, tally.rows, dict(tally.skipped), tally.renamed)
 
 
 def _distinct(

@@ -19,4 +19,4 @@ def unpack(packed: Tensor, length: int, dtype: torch.dtype = torch.float32) -> T
             f"packed has shape {tuple(packed.shape)} but must have shape (-1, {(length + 1) // 2})"
         )
     bits = (packed.unsqueeze(-1) >> _SHIFTS.to(packed.device)) & 1
-    return bits.to(dtype).view(len(packed), -1, 4)[:, :length].transpose(1, 2)
+    return bits.to(dtype).view(len(packed), 2 * packed.shape[1], 4)[:, :length].transpose(1, 2)
