@@ -42,6 +42,11 @@ class PairDataModule(L.LightningDataModule):
         self.split = split
         self.settings = settings or DataSettings()
 
+    def check(self) -> None:
+        """Raise a RequestError where a part has nothing to read, before any work."""
+        self.train_dataloader()
+        self.val_dataloader()
+
     def train_dataloader(self) -> PairLoader:
         return self._loader(self.split.train, training=True)
 

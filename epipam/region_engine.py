@@ -145,10 +145,11 @@ class RegionEngine:
             weights.reshape(n * outputs, partners, width),
             regions.taps.view(n * outputs, width, channels),
         )
-        kept = outputs // block.pool * block.pool
+        pool = min(block.pool, outputs)
+        kept = outputs // pool * pool
         pooled = (
             convolved.view(n, outputs, partners, channels)[:, :kept]
-            .unflatten(1, (-1, block.pool))
+            .unflatten(1, (-1, pool))
             .amax(dim=2)
         )
         return F.relu(pooled + block.conv.bias)

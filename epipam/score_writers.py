@@ -23,8 +23,24 @@ ENDINGS = (".bedpe", ".bedpe.gz", ".tsv", ".tsv.gz", ".parquet")
 Write = Callable[[PairTable, np.ndarray, np.ndarray], None]
 
 
+def check_output(out: Path, *, overwrite: bool) -> str:
+    """Return the file's ending, one of `ENDINGS`.
+
+    Raises
+    ------
+    RequestError
+        For any other ending, and where the file exists and must not be replaced.
+    """
+    ending = next((e for e in sorted(ENDINGS, key=len, reverse=True) if out.name.endswith(e)), None)
+    if ending is None:
+        raise RequestError(f"{out}: the ending must be one of {', '.join(ENDINGS)}")
+    if out.exists() and not overwrite:
+        raise RequestError(f"{out}: exists already; choose another name or pass --overwrite")
+    return ending
+
+
 @contextmanager
-def open_writer(out: Path) -> Iterator[Write]:
+def open_writer(out: Path, *, overwrite: bool) -> Iterator[Write]:
     """Yield `write(table, probability, logit)` for the format that the file's ending names.
 
     The file appears under its name when the block ends without an error.
@@ -32,11 +48,9 @@ def open_writer(out: Path) -> Iterator[Write]:
     Raises
     ------
     RequestError
-        For an ending that is none of `ENDINGS`.
+        As `check_output` does.
     """
-    ending = next((e for e in sorted(ENDINGS, key=len, reverse=True) if out.name.endswith(e)), None)
-    if ending is None:
-        raise RequestError(f"{out}: the ending must be one of {', '.join(ENDINGS)}")
+    ending = check_output(out, overwrite=overwrite)
     partial = out.with_name(f".{out.name}.partial")
     out.parent.mkdir(parents=True, exist_ok=True)
     try:

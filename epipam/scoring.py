@@ -14,11 +14,10 @@ import torch
 from epipam.checks import PairCheck, Tally, check_pairs
 from epipam.devices import choose_device
 from epipam.encoding import encode_packed
-from epipam.errors import RequestError
 from epipam.genome import Genome
 from epipam.models import Epipam, load_model, unpack
 from epipam.pairs import PairTable, iter_pairs
-from epipam.score_writers import open_writer
+from epipam.score_writers import check_output, open_writer
 from epipam.windows import resize
 
 BATCH_SIZE = 256
@@ -204,8 +203,7 @@ def score_file(
         For bad inputs, an unknown file ending, and where `out` exists.
     """
     out = Path(out)
-    if out.exists() and not overwrite:
-        raise RequestError(f"{out}: exists already; choose another name or pass --overwrite")
+    check_output(out, overwrite=overwrite)
     genome = Genome(genome_path)
 
     def checked() -> Iterator[tuple[PairTable, PairCheck]]:
@@ -225,7 +223,7 @@ def score_file(
             before.add(table, check)
         before.require(bad_pairs)
     tally = Tally(Path(pairs_path), genome)
-    with open_writer(out) as write:
+    with open_writer(out, overwrite=overwrite) as write:
         for table, check in checked():
             logits = score_table(table, check, genome, engine)
             write(table, probabilities(logits), logits)

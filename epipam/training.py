@@ -24,6 +24,7 @@ from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 import epipam
 from epipam.data_module import DataSettings, PairDataModule
 from epipam.devices import describe_device
+from epipam.errors import EpipamError
 from epipam.evaluation import Evaluation, evaluate
 from epipam.loader import Batch
 from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model, unpack
@@ -190,16 +191,20 @@ def train(
     Raises
     ------
     RequestError
-        Where `run` is finished, or was begun with other settings.
+        Where `run` is finished, or was begun with other settings, or a part has no pairs to
+        read; nothing is written then.
+    EpipamError
+        Where training was stopped with Ctrl-C.
     """
     settings, data = settings or TrainSettings(), data or DataSettings()
     run = Path(run)
     request = _request(store, split, settings, data)
-    claim_run(run, request)
     L.seed_everything(settings.seed, verbose=False)
     network = _network(store, settings)
     classifier = PairClassifier(network, settings)
     module = PairDataModule(store, split, data)
+    module.check()
+    claim_run(run, request)
     best = ModelCheckpoint(
         run / CHECKPOINTS,
         filename="best",
@@ -210,12 +215,19 @@ def train(
     )
     for part in ("train", "validation", "test"):
         logger.info("%s: %s", part, ", ".join(getattr(split, part)))
+    if settings.init is not None:
+        logger.info("starting from %s: %s", settings.init, network.provenance.get("about", "?"))
     last = run / CHECKPOINTS / "last.ckpt"
+    resumed = last if last.exists() else None
+    if resumed:
+        logger.info("going on from %s", resumed)
     with _quiet_lightning():
         trainer = _trainer(run, settings, best, progress)
         logger.info("device: %s", describe_device(trainer.strategy.root_device))
-        resumed = last if last.exists() else None
-        trainer.fit(classifier, module, ckpt_path=resumed, weights_only=True)
+        try:
+            trainer.fit(classifier, module, ckpt_path=resumed, weights_only=True)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            raise EpipamError(f"{run}: stopped; the same command goes on from there") from None
     if not trainer.is_global_zero:
         return None
     state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from epipam import training
 from epipam.data_module import DataSettings
-from epipam.errors import ModelError, RequestError
+from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.loader import Batch
 from epipam.models import EpipamConfig, create_model, load_model
 from epipam.simulate import SimulationSettings, simulate
@@ -166,6 +166,21 @@ def test_training_may_start_from_another_model(finished, store, split, tmp_path)
     result = run_training(store, split, tmp_path / "run", init=finished.run / "model")
     provenance = json.loads((result.run / "metrics.json").read_text())["provenance"]
     assert provenance["initial_model"]["best_epoch"] == finished.best_epoch
+
+
+def test_a_refused_run_leaves_nothing(store, split, tmp_path):
+    with pytest.raises(RequestError, match="one batch"):
+        train(store, split, tmp_path / "run", data=DataSettings(batch_size=5_000))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupt_says_how_to_go_on(store, split, tmp_path, monkeypatch):
+    def interrupt(self, batch, batch_index):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PairClassifier, "training_step", interrupt)
+    with pytest.raises(EpipamError, match="the same command goes on"):
+        run_training(store, split, tmp_path / "run")
 
 
 def test_an_initial_model_of_other_lengths_is_refused(store, split, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result, progress
+from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, progress
 from epipam.store import BuildResult, StoreSettings
 from epipam.store import build_store as build
 
@@ -96,8 +96,7 @@ def build_store(
             on_start=on_start,
             on_contig=lambda name: advance(1, name),
         )
-    for name, contig in result.renamed.items():
-        click.echo(f"note: {name} of the pairs was read as {contig} of the genome", err=True)
+    note_renamed(result.renamed)
     print_result({"store": str(result.path), **result.attributes}, _lines(result), as_json)
 
 

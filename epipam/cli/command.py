@@ -60,6 +60,18 @@ def print_result(result: Mapping[str, Any], lines: Iterator[str], as_json: bool)
             click.echo(line)
 
 
+def note_renamed(renamed: Mapping[str, str]) -> None:
+    """Say on stderr which chromosome names of a pair table were read as another of the genome."""
+    if renamed:
+        names = ", ".join(f"{name} as {contig}" for name, contig in list(renamed.items())[:3])
+        more = f", ... ({len(renamed)} names)" if len(renamed) > 3 else ""
+        click.echo(
+            f"note: the pair table and the genome spell chromosomes differently; "
+            f"read {names}{more}",
+            err=True,
+        )
+
+
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[int, str], None]]:
     """Yield `advance(steps, note)`: a bar on a terminal, plain lines elsewhere, on stderr."""

@@ -95,6 +95,8 @@ def _model_lines(path: Path, config: dict[str, Any]) -> Iterator[str]:
         source = provenance["store"]
         yield f"  genome      {source['genome']['name']}"
         yield f"  pairs       {source['pairs']['name']}, sha256 {source['pairs']['sha256']}"
+    if initial := provenance.get("initial_model"):
+        yield f"  started as  {initial.get('about', 'another model')}"
     if "split" in provenance:
         for part in ("train", "validation", "test"):
             yield f"  {part:<12}{', '.join(provenance['split'][part])}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result, row_progress
+from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
 
 
 @click.command("score", cls=EpipamCommand)
@@ -56,6 +56,9 @@ def score(
     One row per input row, in the input's order, with the probability of interaction; in BEDPE
     it is column 8.
     """
+    from epipam.score_writers import check_output
+
+    check_output(out, overwrite=overwrite)
     from epipam.devices import describe_device, keep_freed_memory
     from epipam.models.registry import read_config
     from epipam.scoring import load_engine, score_file
@@ -65,7 +68,7 @@ def score(
     click.echo(f"device: {describe_device(engine.device)}", err=True)
     if about := read_config(model).get("provenance", {}).get("about"):
         click.echo(f"model: {about}", err=True)
-    with row_progress("pairs scored") as advance:
+    with row_progress("pairs done") as advance:
         result = score_file(
             engine,
             genome,
@@ -77,8 +80,7 @@ def score(
             overwrite=overwrite,
             on_rows=advance,
         )
-    for name, contig in result.renamed.items():
-        click.echo(f"note: {name} of the pairs was read as {contig} of the genome", err=True)
+    note_renamed(result.renamed)
     lines = [f"{result.path}: {result.rows:,} pairs"]
     lines += [f"  without a score: {n:,} {reason}" for reason, n in result.skipped.items()]
     print_result(

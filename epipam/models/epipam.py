@@ -46,17 +46,30 @@ class EpipamConfig:
     head_dropout: float = 0.5
 
     def positions(self, length: int) -> list[int]:
-        """Return how many positions are left of `length` bp after each block."""
-        left = []
+        """Return how many positions are left of `length` bp after each block.
+
+        A pool that is wider than what a convolution leaves takes all of it, so that windows of
+        1,000 bp, as of ChIA-PET anchors, leave one position.
+        """
+        left, positions = [], length
         for kernel, pool in zip(self.kernels, self.pools, strict=True):
-            length = (length - kernel + 1) // pool
-            left.append(length)
-        if min(left) < 1:
-            raise ModelError(
-                f"a window of this length leaves {left} positions after the blocks; "
-                f"it must leave at least one"
-            )
+            positions -= kernel - 1
+            if positions < 1:
+                raise ModelError(
+                    f"windows of {length} bp are too short for this network: "
+                    f"it needs at least {self.shortest_window} bp"
+                )
+            positions //= min(pool, positions)
+            left.append(positions)
         return left
+
+    @property
+    def shortest_window(self) -> int:
+        """The shortest window that leaves a position after every block, bp."""
+        length = 1
+        for kernel, pool in reversed(list(zip(self.kernels, (*self.pools[:-1], 1), strict=True))):
+            length = length * pool + kernel - 1
+        return length
 
     @property
     def main_features(self) -> int:
@@ -189,7 +202,8 @@ class ConvBlock(nn.Module):
         image = features.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         weight = self.conv.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         convolved = F.conv2d(image, weight, self.conv.bias)
-        pooled = F.max_pool2d(convolved, (1, self.pool)).squeeze(2)
+        pool = min(self.pool, convolved.shape[3])
+        pooled = F.max_pool2d(convolved, (1, pool)).squeeze(2)
         return self.dropout(F.relu(pooled))
 
 

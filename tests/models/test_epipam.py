@@ -148,7 +148,9 @@ def test_prediction_does_not_run_the_auxiliary_head(small):
     torch.testing.assert_close(network(*windows), expected)
 
 
-@pytest.mark.parametrize(("enhancer", "promoter"), [(1_251, 2_000), (4_000, 1_300)])
+@pytest.mark.parametrize(
+    ("enhancer", "promoter"), [(1_251, 2_000), (4_000, 1_300), (1_000, 1_000), (844, 2_001)]
+)
 def test_sizes_follow_from_any_window_lengths(enhancer, promoter):
     network = Epipam(EpipamConfig(enhancer_length=enhancer, promoter_length=promoter)).eval()
     rng = np.random.default_rng(5)
@@ -157,8 +159,9 @@ def test_sizes_follow_from_any_window_lengths(enhancer, promoter):
 
 
 def test_windows_too_short_for_the_blocks_are_refused_in_words():
-    with pytest.raises(ModelError, match="at least one"):
-        Epipam(EpipamConfig(enhancer_length=500))
+    assert EpipamConfig().shortest_window == 844
+    with pytest.raises(ModelError, match=r"843 bp are too short .* at least 844 bp"):
+        Epipam(EpipamConfig(enhancer_length=843))
 
 
 def test_attention_of_epi_is_refused():
