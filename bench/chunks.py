@@ -11,7 +11,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
+from functools import cache
 from pathlib import Path
 
 import numcodecs
@@ -23,12 +23,13 @@ from epipam.encoding import encode, pack
 from epipam.loader import LoaderSettings, PairBatches
 from epipam.store import Store, StoreSettings, build_store
 
-CONTIGS = 4
-PAIRS_PER_CONTIG = 2_500
+CONTIGS = 2
+PAIRS_PER_CONTIG = 6_144
+COPIES = "x CPU time of a plain copy"
 SPACING = 5_500  # bp: no two windows overlap, so every base is random
-ROWS_PER_CHUNK = (64, 128, 256, 512, 1_024, 2_048)
+ROWS_PER_CHUNK = (128, 256, 512, 1_024, 2_048)
 ROWS_PER_SHARD = (2_048, 16_384)
-REPEATS = 4
+ROUNDS = 5
 
 
 def main() -> None:
@@ -40,12 +41,14 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         genome, pairs = write_inputs(Path(folder), np.random.default_rng(0))
-        for rows in ROWS_PER_CHUNK:
-            store = build(genome, pairs, StoreSettings(augment=0, rows_per_chunk=rows))
-            add(f"chunk_{rows}_bits_per_base", store.bits_per_base(), "bits")
-            sequential, epoch = reading_times(store)
-            add(f"chunk_{rows}_sequential_read", sequential, "x CPU time of a plain copy")
-            add(f"chunk_{rows}_training_epoch", epoch, "x CPU time of a plain copy")
+        stores = {
+            rows: build(genome, pairs, StoreSettings(augment=0, rows_per_chunk=rows))
+            for rows in ROWS_PER_CHUNK
+        }
+        for rows, (sequential, epoch) in reading_times(stores).items():
+            add(f"chunk_{rows}_bits_per_base", stores[rows].bits_per_base(), "bits")
+            add(f"chunk_{rows}_sequential_read", sequential, COPIES)
+            add(f"chunk_{rows}_training_epoch", epoch, COPIES)
         for rows in ROWS_PER_SHARD:
             store = build(genome, pairs, StoreSettings(augment=0, rows_per_shard=rows))
             n_files = sum(path.is_file() for path in store.path.rglob("*"))
@@ -73,44 +76,58 @@ def write_inputs(folder: Path, rng: np.random.Generator) -> tuple[Path, Path]:
 
 
 def build(genome: Path, pairs: Path, settings: StoreSettings) -> Store:
-    """Build the store of some settings, in place of the one before."""
-    out = genome.parent / "store"
+    """Build the store of some settings."""
+    out = genome.parent / f"{settings.rows_per_chunk}_{settings.rows_per_shard}"
     build_store(genome, pairs, out, settings, label_column="label", overwrite=True)
     return Store(out)
 
 
-def reading_times(store: Store) -> tuple[float, float]:
-    """Time reading all chunks in order, and a training epoch, in plain copies of the same bytes."""
-    batches = PairBatches(store, store.contigs, LoaderSettings(training=True))
-    n_rows = sum(store.n_rows(contig) for contig in store.contigs)
-    width = (store.enhancer_length + 1) // 2 + (store.promoter_length + 1) // 2
-    stored = np.ones((n_rows, width), dtype=np.uint8)
-    seen = np.ones((len(batches) * batches.settings.batch_size, width), dtype=np.uint8)
+def reading_times(stores: dict[int, Store]) -> dict[int, tuple[float, float]]:
+    """Time reading all chunks in order, and a training epoch, in plain copies of the same bytes.
 
-    def read_chunks() -> None:
-        for contig in store.contigs:
-            size = store.chunk_rows(contig)
-            for start in range(0, store.n_rows(contig), size):
-                store.read(contig, start, start + size)
+    All stores take their turn in every round: a busy minute of the machine meets them all.
+    """
+    times: dict[int, list[tuple[float, float]]] = {rows: [] for rows in stores}
+    for epoch in range(ROUNDS):
+        for rows, store in stores.items():
+            batches = PairBatches(store, store.contigs, LoaderSettings(training=True))
+            sequential = cpu_time(lambda store=store: read_chunks(store))
+            shuffled = cpu_time(lambda batches=batches, epoch=epoch: read_epoch(batches, epoch))
+            times[rows].append((sequential, shuffled))
+    n_bytes = CONTIGS * PAIRS_PER_CONTIG * (1_500 + 1_000)
+    copy = n_bytes * copy_time()
+    return {
+        rows: (min(one for one, _ in found) / copy, min(other for _, other in found) / copy)
+        for rows, found in times.items()
+    }
 
-    epochs = count()
 
-    def read_epoch() -> None:
-        epoch = next(epochs)
-        for number in range(len(batches)):
-            batches[epoch, number]
+def read_chunks(store: Store) -> None:
+    """Read every chunk once, in order."""
+    for contig in store.contigs:
+        size = store.chunk_rows(contig)
+        for start in range(0, store.n_rows(contig), size):
+            store.read(contig, start, start + size)
 
-    return (
-        best_time(read_chunks) / best_time(stored.copy),
-        best_time(read_epoch) / best_time(seen.copy),
-    )
+
+def read_epoch(batches: PairBatches, epoch: int) -> None:
+    """Read the batches of an epoch."""
+    for number in range(len(batches)):
+        batches[epoch, number]
+
+
+@cache
+def copy_time() -> float:
+    """Return the time that a plain copy of 25 MB takes for each byte, s."""
+    stored = np.ones(25_000_000, dtype=np.uint8)
+    return best_time(stored.copy) / stored.size
 
 
 def codec_metrics(rng: np.random.Generator) -> Iterator[tuple[str, float, str]]:
     """Yield what the levels of zstd, and its checksum, cost on one chunk of random sequence."""
     letters = np.frombuffer(b"ACGT", np.uint8)[rng.integers(0, 4, (512, 3_000))]
     packed = pack(encode(letters))
-    copy = best_time(packed.copy)
+    copy = packed.size * copy_time()
     for level, checksum in ((1, False), (1, True), (3, True)):
         codec = Zstd(level=level, checksum=checksum)
         encoded = codec.encode(packed)
@@ -119,23 +136,25 @@ def codec_metrics(rng: np.random.Generator) -> Iterator[tuple[str, float, str]]:
         yield (
             f"{name}_encode",
             best_time(lambda c=codec: c.encode(packed)) / copy,
-            "x CPU time of a plain copy",
+            COPIES,
         )
         yield (
             f"{name}_decode",
             best_time(lambda c=codec, e=encoded: c.decode(e)) / copy,
-            "x CPU time of a plain copy",
+            COPIES,
         )
 
 
 def best_time(work: Callable[[], object]) -> float:
-    """Return the least CPU time of some runs, s: other work on the machine counts little in it."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
+    """Return the least CPU time of forty runs, s."""
+    return min(cpu_time(work) for _ in range(40))
+
+
+def cpu_time(work: Callable[[], object]) -> float:
+    """Return the CPU time of a run, s, in which other work on the machine counts little."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def environment() -> dict[str, object]:

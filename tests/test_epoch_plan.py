@@ -32,9 +32,12 @@ def rows_of(order, epoch_number=0):
     epoch = order.epoch(epoch_number)
     blocks: dict[int, list] = {}
     for block in sorted({int(block) for block in epoch.order[:, 0]}):
+        pieces = list(order.pieces(epoch, block))
+        # No chunk is read for nothing.
+        assert all(piece.low < piece.high for piece in pieces)
         blocks[block] = [
             (piece.contig, piece.start, row)
-            for piece in order.pieces(epoch, block)
+            for piece in pieces
             for row in range(piece.low, piece.high)
         ]
     size = order.batch_size

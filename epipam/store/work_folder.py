@@ -11,12 +11,15 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from epipam.errors import RequestError, StoreError
 from epipam.store import schema
+
+_SYNCS = 8
 
 
 class WorkFolder(NamedTuple):
@@ -98,8 +101,9 @@ def put_in_place(folder: Path, out: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Have a folder and all that is in it written to the disk."""
-    for path in (*folder.rglob("*"), folder):
-        sync(path)
+    # At once: a file system writes many waiting files in about the time of one.
+    with ThreadPoolExecutor(_SYNCS) as pool:
+        list(pool.map(sync, (*folder.rglob("*"), folder)))
 
 
 def sync(path: Path) -> None:

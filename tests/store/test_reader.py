@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import shutil
@@ -111,6 +112,13 @@ def test_a_store_that_was_read_crosses_to_another_process(built, method):
     expected = _sum_of_labels(built)
     with get_context(method).Pool(1) as pool:
         assert pool.apply_async(_sum_of_labels, (built,)).get(timeout=60) == expected
+
+
+def test_arrays_are_opened_anew_in_each_process(built, monkeypatch):
+    before = built._array("chr1", "label")
+    assert built._array("chr1", "label") is before
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert built._array("chr1", "label") is not before
 
 
 def test_a_pickled_store_holds_no_open_arrays(built):
