@@ -28,8 +28,8 @@ from epipam.errors import EpipamError
 from epipam.evaluation import Evaluation, evaluate
 from epipam.loader import Batch
 from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model, unpack
-from epipam.models.folder import read_config
-from epipam.pairs import COLUMNS
+from epipam.models.folder import WEIGHTS_FILE, read_config
+from epipam.pairs import COLUMNS, digest
 from epipam.prediction import check_lengths, predict_store
 from epipam.run_folder import CHECKPOINTS, METRICS, History, claim_run, write_text
 from epipam.splits import ChromosomeSplit
@@ -299,7 +299,8 @@ def _request(
     store: Store, split: ChromosomeSplit, settings: TrainSettings, data: DataSettings
 ) -> dict[str, Any]:
     """Return what a run is of: what it must agree in to be gone on with."""
-    init = str(settings.init) if settings.init is not None else None
+    # By content, not by path: where a model lay is nobody's business and may change.
+    init = digest(settings.init / WEIGHTS_FILE) if settings.init is not None else None
     machine = ("accelerator", "devices", "nodes")
     return {
         "store": {
