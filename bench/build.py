@@ -12,22 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import zarr
-from measuring.inputs import (
-    SHORT_WINDOWS,
-    Scale,
-    bases_per_pair,
-    n_windows,
-    simulated_inputs,
-)
+from measuring.inputs import SHORT_WINDOWS, Scale, bases_per_pair, n_windows, simulated_inputs
 from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
 from measuring.timing import Turns, copy_of_unpacked, time_in_turn
 from numcodecs.zstd import Zstd
+from zarr.codecs import ZstdCodec
 
 from epipam.store import Store, schema
 
-FULL = Scale(contigs=4, contig_length=30_000_000, pairs=10_000)
+FULL = Scale(contigs=4, contig_length=60_000_000, pairs=20_000)
 QUICK = Scale(contigs=2, contig_length=500_000, pairs=40, store=SHORT_WINDOWS)
-TURNS = 5
+TURNS = 3
 
 
 def main() -> None:
@@ -97,8 +92,8 @@ def own_codec(store: Store) -> Zstd:
     """Return the codec that the store's windows were compressed with, to be called alone."""
     array = zarr.open_array(store.path / store.contigs[0] / schema.ENHANCER, mode="r")
     (compressor,) = array.compressors
-    settings = compressor.to_dict()["configuration"]
-    return Zstd(level=settings["level"], checksum=settings["checksum"])
+    assert isinstance(compressor, ZstdCodec)
+    return Zstd(level=compressor.level, checksum=compressor.checksum)
 
 
 if __name__ == "__main__":

@@ -54,8 +54,10 @@ def loading(store: Store, n_turns: int) -> Iterator[Metric]:
     """Yield how fast batches come, by number of workers, and beside a plain copy."""
     loaders = {name: loader(store, workers) for name, workers in WORKERS.items()}
     n_rows = len(loaders["no_worker"]) * BATCH_SIZE
-    passes = {name: partial(read_all, loader) for name, loader in loaders.items()}
-    passes["one_worker_onehot"] = lambda: read_all(onehot(store, loaders["one_worker"]))
+    passes: dict[str, Callable[[], object]] = {
+        **{name: partial(read_all, batches) for name, batches in loaders.items()},
+        "one_worker_onehot": lambda: read_all(onehot(store, loaders["one_worker"])),
+    }
     announce(f"reading {n_rows:,} window pairs in {n_turns} turns")
     time_in_turn(passes, 1)  # starts the workers, fills the page cache
     works = {**passes, "plain_copy": copy_of_unpacked(n_rows, bases_per_pair(store))}

@@ -85,12 +85,14 @@ def check_pairs(
     enhancer_length, promoter_length
         Window lengths in bp.
     allow_trans
-        Whether the anchors may lie on different chromosomes.
+        Whether the anchors may lie on different contigs of the genome.
     """
     frame = table.frame
     contigs = genome.resolve(chromosomes(frame))
-    lengths = {name: genome.contigs[contig] for name, contig in contigs.items()}
-    reason = unusable_reason(frame, lengths, allow_trans=allow_trans)
+    # Two spellings of one contig are one contig.
+    contig = {a: frame[f"{a}_chrom"].map(contigs) for a in ("enhancer", "promoter")}
+    on_contigs = frame.assign(**{f"{anchor}_chrom": names for anchor, names in contig.items()})
+    reason = unusable_reason(on_contigs, genome.contigs, allow_trans=allow_trans)
     for anchor, length in (("enhancer", enhancer_length), ("promoter", promoter_length)):
         rows = np.flatnonzero(reason == USABLE)
         start = resize(
@@ -98,10 +100,10 @@ def check_pairs(
             frame[f"{anchor}_end"].to_numpy()[rows],
             length,
         )
-        chrom = frame[f"{anchor}_chrom"].to_numpy()[rows]
-        for name in pd.unique(chrom):
-            here = np.flatnonzero(chrom == name)
-            empty = _all_n(genome, contigs[name], start[here], length)
+        names = contig[anchor].to_numpy(dtype=object)[rows]
+        for name in pd.unique(names):
+            here = np.flatnonzero(names == name)
+            empty = _all_n(genome, name, start[here], length)
             reason[rows[here[empty]]] = ALL_N
     return PairCheck(reason, contigs, len(table.malformed))
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import lightning as L
 
-from epipam.loader import BATCH_SIZE, BUFFER_ROWS, LoaderSettings, PairBatches, PairLoader
+from epipam.errors import RequestError
+from epipam.loader import (
+    BATCH_SIZE,
+    BUFFER_ROWS,
+    LoaderSettings,
+    PairBatches,
+    PairLoader,
+    require_contigs,
+)
 from epipam.splits import ChromosomeSplit
 from epipam.store import Store
 
@@ -43,8 +51,14 @@ class PairDataModule(L.LightningDataModule):
         self.settings = settings or DataSettings()
 
     def check(self) -> None:
-        """Raise a RequestError where a part has nothing to read, before any work."""
+        """Raise a RequestError where a part cannot play its role, before any work.
+
+        Training needs labelled pairs; validation and test need positives and negatives, without
+        which their metrics are undefined.
+        """
         self.train_dataloader()
+        self._require_both_labels("validation", self.split.validation)
+        self._require_both_labels("test", self.split.test)
         self.val_dataloader()
 
     def train_dataloader(self) -> PairLoader:
@@ -55,6 +69,17 @@ class PairDataModule(L.LightningDataModule):
 
     def test_dataloader(self) -> PairLoader:
         return self._loader(self.split.test, training=False)
+
+    def _require_both_labels(self, part: str, contigs: tuple[str, ...]) -> None:
+        require_contigs(self.store, contigs)
+        counts = [self.store.attributes["contigs"][contig] for contig in contigs]
+        positives, negatives = (sum(c[key] for c in counts) for key in ("positives", "negatives"))
+        if not (positives and negatives):
+            raise RequestError(
+                f"{self.store.path}: the {part} part ({', '.join(contigs)}) has {positives} "
+                f"positive and {negatives} negative pairs and needs at least one of each: choose "
+                f"other chromosomes for it"
+            )
 
     def _loader(self, contigs: tuple[str, ...], *, training: bool) -> PairLoader:
         settings = self.settings

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from epipam.errors import EpipamError, RequestError
+from epipam.files import write_text
 
 SOURCE_NAME = "epipam"
 
@@ -78,7 +77,7 @@ def register(folder: str | Path, source_name: str = SOURCE_NAME) -> Registration
     changed = sources.get(source_name) != source
     if changed:
         sources[source_name] = source
-        _replace_text(path, yaml.safe_dump(config, sort_keys=False))
+        write_text(path.resolve(), yaml.safe_dump(config, sort_keys=False))
     return Registration(path, source_name, folder, models, changed)
 
 
@@ -116,18 +115,3 @@ def _kipoi_config() -> Path:
     if not path.is_file():
         raise EpipamError(f"{path}: kipoi could not write its configuration there")
     return path
-
-
-def _replace_text(path: Path, text: str) -> None:
-    """Write beside, sync, rename: the file is never half there."""
-    path = path.resolve()
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(path, beside)
-        os.replace(beside, path)
-    finally:
-        Path(beside).unlink(missing_ok=True)

@@ -102,8 +102,8 @@ class PairBatches(Dataset[Batch]):
     Raises
     ------
     RequestError
-        For no chromosome or one the store does not have, and where there are too few rows for
-        one training batch on each rank.
+        For no chromosome or one the store does not have, and in training where no pair has a
+        label or there are too few rows for one batch on each rank.
     """
 
     def __init__(
@@ -115,18 +115,18 @@ class PairBatches(Dataset[Batch]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if not contigs:
-            raise RequestError(f"{store.path}: no chromosome to read")
-        if missing := [contig for contig in contigs if contig not in store.contigs]:
-            raise RequestError(
-                f"{store.path}: has no chromosome {', '.join(missing)}; "
-                f"it has {', '.join(store.contigs)}"
-            )
+        require_contigs(store, contigs)
         self.store = store
         self.contigs = tuple(contigs)
         self.settings = settings
+        chunks = _count_eligible(store, self.contigs, settings)
+        if settings.training and not np.any(chunks.eligible):
+            raise RequestError(
+                f"{store.path}: no labelled pairs on {', '.join(contigs)}; for a BEDPE, "
+                f"epipam build-store --label-column names the column of labels"
+            )
         self.order = EpochOrder(
-            _count_eligible(store, self.contigs, settings),
+            chunks,
             training=settings.training,
             batch_size=settings.batch_size,
             buffer_rows=settings.buffer_rows,
@@ -259,6 +259,17 @@ class PairLoader(DataLoader[Batch]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` was taken."""
         self.position.go_on(int(state["epoch"]), int(state["served"]))
+
+
+def require_contigs(store: Store, contigs: Sequence[str]) -> None:
+    """Raise a RequestError for no chromosome, or one the store does not have."""
+    if not contigs:
+        raise RequestError(f"{store.path}: no chromosome to read")
+    if missing := [contig for contig in contigs if contig not in store.contigs]:
+        raise RequestError(
+            f"{store.path}: has no chromosome {', '.join(missing)}; "
+            f"it has {', '.join(store.contigs)}"
+        )
 
 
 class _Position:

@@ -87,8 +87,12 @@ class Layout:
         return self.names[position]
 
 
-def open_text(path: Path) -> IO[str]:
-    """Open plain or gzip text, told apart by content: some gzip files bear no `.gz`."""
+def open_text(path: Path, *, keep_bytes: bool = False) -> IO[str]:
+    """Open plain or gzip text, told apart by content: some gzip files bear no `.gz`.
+
+    Bytes that are no UTF-8 are read as U+FFFD, or with `keep_bytes` so that encoding with
+    `surrogateescape` gives them back; text with such bytes cannot be encoded otherwise.
+    """
     if path.is_dir():
         raise PairTableError(f"{path}: is a folder, not a pair table")
     if not path.exists():
@@ -100,7 +104,8 @@ def open_text(path: Path) -> IO[str]:
     with path.open("rb") as handle:
         compressed = handle.read(2) == _GZIP_MAGIC
     opener = gzip.open if compressed else open
-    return cast("IO[str]", opener(path, "rt", encoding="utf-8-sig", errors="replace"))
+    errors = "surrogateescape" if keep_bytes else "replace"
+    return cast("IO[str]", opener(path, "rt", encoding="utf-8-sig", errors=errors))
 
 
 def read_layout(

@@ -121,7 +121,7 @@ def iter_pairs(
     path = Path(path)
     n_rows = 0
     unreadable: list[str] = []
-    with open_text(path) as handle:
+    with open_text(path, keep_bytes=keep_fields) as handle:
         rows, layout = read_layout(path, handle, label_column)
         while chunk := list(islice(rows, chunk_rows)):
             n_rows += len(chunk)

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from epipam.errors import RequestError
+from epipam.files import whole_file
 from epipam.metrics import auprc, auroc, curves
 
 # Okabe and Ito (2008), distinguishable with every kind of colour vision.
@@ -302,13 +303,6 @@ def _save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
         raise RequestError(f"{target}: a figure ends in {' or '.join(FORMATS)}")
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with open(beside, "wb") as handle:
-            figure.savefig(handle, format=target.suffix[1:].lower(), dpi=DOTS_PER_INCH)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(target) as partial:
+        figure.savefig(partial, format=target.suffix[1:].lower(), dpi=DOTS_PER_INCH)
     return target

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from epipam.errors import RequestError
+from epipam.files import write_text
 
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.json"
@@ -19,29 +22,47 @@ METRICS = "metrics.json"
 logger = logging.getLogger(__name__)
 
 
-def claim_run(run: Path, request: dict[str, Any]) -> None:
-    """Note what a run is of, so that it is only gone on with as it was begun.
+@contextmanager
+def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> Iterator[None]:
+    """Hold a run folder: nobody else's, and only gone on with as it was begun.
+
+    Parameters
+    ----------
+    request
+        What the run is of.
+    first
+        Whether this is the first process of the run; the others share its hold.
 
     Raises
     ------
     RequestError
-        Where the folder holds a finished run, a run of something else, or no run.
+        Where the folder holds a finished run, a run of something else or no run, or where another
+        process is training in it.
     """
-    text = json.dumps(request, indent=2)
+    # The folder belongs to the request: Lightning forgets the best epoch of a run that was moved.
+    text = json.dumps({"folder": str(run.resolve()), **request}, indent=2)
     noted = run / CHECKPOINTS / "request.json"
     if (run / METRICS).exists():
         raise RequestError(f"{run}: holds a finished run; choose another name")
     if noted.exists():
-        if noted.read_text() != text:
+        if noted.read_text(encoding="utf-8") != text:
             raise RequestError(
-                f"{run}: holds a run begun with other settings ({noted}); choose another name, "
-                f"or remove it"
+                f"{run}: holds a run begun with other settings or in another folder ({noted}); "
+                f"choose another name, or remove it"
             )
-        return
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise RequestError(f"{run}: exists already and is no run to go on with")
-    noted.parent.mkdir(parents=True, exist_ok=True)
-    write_text(noted, text)
+    else:
+        write_text(noted, text)
+    with noted.open("rb") as handle:
+        if first:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RequestError(
+                    f"{run}: another process is training here; wait for it"
+                ) from None
+        yield
 
 
 class History(Callback):
@@ -66,13 +87,3 @@ class History(Callback):
             for c, value in zip(self.COLUMNS, values, strict=True)
         )
         logger.info("epoch %d of %s: %s", epoch, trainer.max_epochs, shown)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(partial, path)

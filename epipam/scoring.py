@@ -17,7 +17,7 @@ from epipam.encoding import encode_packed
 from epipam.genome import Genome
 from epipam.models import Epipam, load_model, unpack
 from epipam.pairs import PairTable, iter_pairs
-from epipam.score_writers import check_output, open_writer
+from epipam.score_writers import FurtherColumns, check_output, open_writer
 from epipam.windows import resize
 
 BATCH_SIZE = 256
@@ -201,9 +201,11 @@ def score_file(
     ------
     RequestError
         For bad inputs, an unknown file ending, and where `out` exists.
+    EpipamError
+        Where `out` cannot be written.
     """
     out = Path(out)
-    check_output(out, overwrite=overwrite)
+    ending = check_output(out, overwrite=overwrite)
     genome = Genome(genome_path)
 
     def checked() -> Iterator[tuple[PairTable, PairCheck]]:
@@ -218,8 +220,9 @@ def score_file(
             yield table, check_pairs(table, genome, *lengths, allow_trans=trans == "keep")
 
     if bad_pairs == "fail":
-        before = Tally(Path(pairs_path), genome)
+        before, columns = Tally(Path(pairs_path), genome), FurtherColumns(ending)
         for table, check in checked():
+            columns.fit(table)
             before.add(table, check)
         before.require(bad_pairs)
     tally = Tally(Path(pairs_path), genome)

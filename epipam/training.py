@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import lightning as L
 import pandas as pd
 import torch
 import torchmetrics
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,62 +26,24 @@ from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 import epipam
 from epipam.data_module import DataSettings, PairDataModule
 from epipam.devices import describe_device
-from epipam.errors import EpipamError
+from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.evaluation import Evaluation, evaluate
+from epipam.files import write_text
 from epipam.loader import Batch
 from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model, unpack
 from epipam.models.folder import WEIGHTS_FILE, read_config
+from epipam.models.registry import model_name
 from epipam.pairs import COLUMNS, digest
 from epipam.prediction import check_lengths, predict_store
-from epipam.run_folder import CHECKPOINTS, METRICS, History, claim_run, write_text
+from epipam.run_folder import CHECKPOINTS, METRICS, History, claimed_run
 from epipam.splits import ChromosomeSplit
 from epipam.store import Store
+from epipam.train_settings import TrainSettings
 
-LEARNING_RATE = 0.001
-WEIGHT_DECAY = 0.0005
 MONITORED = "validation_auprc"
 CHECKPOINT_STEPS = 100
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How a model is trained; the defaults are the paper's, but for early stopping.
-
-    Attributes
-    ----------
-    model
-        Name in the registry.
-    alpha
-        Weight of the main head's loss; the auxiliary head's is 1 - alpha.
-    epochs
-        Most epochs.
-    patience
-        Epochs without a better validation AUPRC after which training stops.
-    seed
-        Seed of the initial weights, the dropout and the order of rows.
-    init
-        Model folder to start from instead of fresh weights.
-    about
-        A sentence on what the weights are good for, kept with them; "" says where they come from.
-    accelerator, devices, nodes, precision
-        As Lightning's Trainer takes them; `auto` takes a GPU where there is one.
-    """
-
-    model: str = "epipam"
-    alpha: float = 0.8
-    learning_rate: float = LEARNING_RATE
-    weight_decay: float = WEIGHT_DECAY
-    epochs: int = 15
-    patience: int = 5
-    seed: int = 0
-    init: Path | None = None
-    about: str = ""
-    accelerator: str = "auto"
-    devices: str = "auto"
-    nodes: int = 1
-    precision: str = "32-true"
 
 
 @dataclass(frozen=True)
@@ -201,52 +165,45 @@ def train(
     request = _request(store, split, settings, data)
     L.seed_everything(settings.seed, verbose=False)
     network = _network(store, settings)
-    classifier = PairClassifier(network, settings)
     module = PairDataModule(store, split, data)
     module.check()
-    claim_run(run, request)
     best = ModelCheckpoint(
         run / CHECKPOINTS,
         filename="best",
         monitor=MONITORED,
         mode="max",
-        save_last=True,
         enable_version_counter=False,
     )
-    for part in ("train", "validation", "test"):
-        logger.info("%s: %s", part, ", ".join(getattr(split, part)))
-    if settings.init is not None:
-        logger.info("starting from %s: %s", settings.init, network.provenance.get("about", "?"))
-    last = run / CHECKPOINTS / "last.ckpt"
-    resumed = last if last.exists() else None
-    if resumed:
-        logger.info("going on from %s", resumed)
-    with _quiet_lightning():
-        trainer = _trainer(run, settings, best, progress)
+    trainer = _trainer(run, settings, best, progress)
+    with claimed_run(run, request, first=trainer.is_global_zero):
+        for part in ("train", "validation", "test"):
+            logger.info("%s: %s", part, ", ".join(getattr(split, part)))
+        if settings.init is not None:
+            logger.info("starting from %s: %s", settings.init, network.provenance.get("about", "?"))
         logger.info("device: %s", describe_device(trainer.strategy.root_device))
-        try:
-            trainer.fit(classifier, module, ckpt_path=resumed, weights_only=True)
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            raise EpipamError(f"{run}: stopped; the same command goes on from there") from None
-    if not trainer.is_global_zero:
-        return None
-    state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-    classifier.load_state_dict(state["state_dict"])
-    provenance = _provenance(request, store, settings, int(state["epoch"]) + 1)
-    save_model(network, run / "model", provenance)
-    predictions = predict_store(
-        network, store, split.test, device=trainer.strategy.root_device, batch_size=data.batch_size
-    )
-    evaluation = evaluate(
-        predictions,
-        predictions["probability"].to_numpy(),
-        labelled_pairs(store, split.train),
-        seed=settings.seed,
-    )
-    write_text(run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
-    metrics = {"provenance": provenance, "test": evaluation.to_json()}
-    write_text(run / METRICS, json.dumps(metrics, indent=2) + "\n")
-    return TrainResult(run, int(state["epoch"]) + 1, evaluation)
+        classifier = PairClassifier(network, settings)
+        _fit(trainer, classifier, module, run / CHECKPOINTS / "last.ckpt")
+        if not trainer.is_global_zero:
+            return None
+        state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+        classifier.load_state_dict(state["state_dict"])
+        best_epoch = int(state["epoch"]) + 1
+        provenance = _provenance(request, store, settings, best_epoch)
+        save_model(network, run / "model", provenance)
+        device = trainer.strategy.root_device
+        predictions = predict_store(
+            network, store, split.test, device=device, batch_size=data.batch_size
+        )
+        evaluation = evaluate(
+            predictions,
+            predictions["probability"].to_numpy(),
+            labelled_pairs(store, split.train),
+            seed=settings.seed,
+        )
+        write_text(run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
+        metrics = {"provenance": provenance, "test": evaluation.to_json()}
+        write_text(run / METRICS, json.dumps(metrics, indent=2) + "\n")
+    return TrainResult(run, best_epoch, evaluation)
 
 
 def labelled_pairs(store: Store, contigs: tuple[str, ...]) -> pd.DataFrame:
@@ -258,30 +215,53 @@ def labelled_pairs(store: Store, contigs: tuple[str, ...]) -> pd.DataFrame:
 def _trainer(
     run: Path, settings: TrainSettings, best: ModelCheckpoint, progress: bool
 ) -> L.Trainer:
-    return L.Trainer(
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.nodes,
-        precision=settings.precision,  # type: ignore[arg-type]
-        max_epochs=settings.epochs,
-        callbacks=[
-            best,
-            EarlyStopping(MONITORED, mode="max", patience=settings.patience, check_finite=False),
-            ModelCheckpoint(
-                run / CHECKPOINTS,
-                filename="last",
-                every_n_train_steps=CHECKPOINT_STEPS,
-                enable_version_counter=False,
-            ),
-            History(run / "history.csv"),
-        ],
-        default_root_dir=run,
-        logger=False,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
+    last = partial(
+        ModelCheckpoint, run / CHECKPOINTS, filename="last", enable_version_counter=False
     )
+    try:
+        with _quiet_lightning():
+            return L.Trainer(
+                accelerator=settings.accelerator,
+                devices=settings.devices,
+                num_nodes=settings.nodes,
+                precision=settings.precision,  # type: ignore[arg-type]
+                max_epochs=settings.epochs,
+                callbacks=[
+                    best,
+                    EarlyStopping(
+                        MONITORED, mode="max", patience=settings.patience, check_finite=False
+                    ),
+                    last(every_n_train_steps=CHECKPOINT_STEPS),
+                    last(every_n_epochs=1, save_on_train_epoch_end=True),
+                    History(run / "history.csv"),
+                ],
+                default_root_dir=run,
+                logger=False,
+                enable_progress_bar=progress,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+                num_sanity_val_steps=0,
+            )
+    except (ValueError, TypeError, MisconfigurationException) as error:
+        reason = " ".join(str(error).split())
+        raise RequestError(
+            f"accelerator {settings.accelerator}, devices {settings.devices}, "
+            f"precision {settings.precision}: {reason}"
+        ) from None
+
+
+def _fit(
+    trainer: L.Trainer, classifier: PairClassifier, module: PairDataModule, last: Path
+) -> None:
+    """Train, from the last checkpoint where there is one."""
+    resumed = last if last.exists() else None
+    if resumed:
+        logger.info("going on from %s", resumed)
+    try:
+        with _quiet_lightning():
+            trainer.fit(classifier, module, ckpt_path=resumed, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        raise EpipamError(f"{last.parent.parent}: stopped; the same command goes on") from None
 
 
 def _network(store: Store, settings: TrainSettings) -> Epipam:
@@ -291,6 +271,10 @@ def _network(store: Store, settings: TrainSettings) -> Epipam:
         )
         return create_model(settings.model, config)
     network = load_model(settings.init)
+    if (name := model_name(network)) != settings.model:
+        raise ModelError(
+            f"{settings.init}: is of model {name}, not {settings.model}; pass --model {name}"
+        )
     check_lengths(network, store.enhancer_length, store.promoter_length, str(store.path))
     return network.train()
 

@@ -61,9 +61,9 @@ def unusable_reason(
     Parameters
     ----------
     frame
-        Canonical pair table.
+        Canonical pair table; names that differ are different contigs.
     contig_lengths
-        Length in bp by chromosome name as the pair table spells it.
+        Length in bp by chromosome name as `frame` spells it.
     allow_trans
         Whether the two anchors may lie on different chromosomes.
 

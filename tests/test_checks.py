@@ -81,6 +81,29 @@ def test_anchors_on_two_contigs_are_checked_each_on_its_own_where_that_is_allowe
     assert found.skipped == {OUTSIDE: 1, ALL_N: 1}
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("1 0 10 chr1 60 70", None),
+        ("chr1 0 10 1 60 70", None),
+        ("chr1 24 30 1 60 70", ALL_N),
+        ("1 0 10 chr1 60 101", OUTSIDE),
+        ("1 0 10 chr2 0 10", TRANS),
+        ("1 0 10 2 0 10", TRANS),
+        ("8 0 10 chr9 0 10", NO_CONTIG),
+    ],
+)
+def test_two_spellings_of_one_contig_are_one_contig(tmp_path, genome, row, reason):
+    found = check(write_table(tmp_path / "pairs.bedpe", row), genome)
+    assert found.skipped == ({} if reason is None else {reason: 1})
+
+
+def test_contigs_whose_names_differ_by_chr_alone_stay_two_contigs(tmp_path, write_genome):
+    both = Genome(write_genome({"chr1": LETTERS, "1": LETTERS}))
+    found = check(write_table(tmp_path / "pairs.bedpe", "1 0 10 chr1 60 70"), both)
+    assert found.skipped == {TRANS: 1}
+
+
 def test_names_read_as_another_are_told(tmp_path, genome):
     found = check(write_table(tmp_path / "p.bedpe", "1 0 10 1 60 70", "chr2 0 9 chr2 9 9"), genome)
     assert found.contigs == {"1": "chr1", "chr2": "chr2"}

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from epipam.data_module import DataSettings, PairDataModule
+from epipam.errors import RequestError
 from epipam.splits import ChromosomeSplit
 from epipam.store import Store, StoreSettings, build_store
 
@@ -100,6 +101,59 @@ def test_each_part_reads_its_chromosomes_in_its_role(store):
     assert [loader.batches.settings.training for loader in loaders] == [True, False, False]
     # Two shifted copies of 20 positives and 20 negatives; 20 unshifted windows each.
     assert [loader.batches.order.n_rows for loader in loaders] == [60, 20, 20]
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory) -> Store:
+    """A store with one kind of pair on some chromosomes: their names say which."""
+    folder = tmp_path_factory.mktemp("uneven")
+    labels = {"both": "1010", "also": "0101", "ones": "1111", "zeros": "0000", "none": "...."}
+    with (folder / "genome.fa").open("w") as fasta, (folder / "pairs.bedpe").open("w") as bedpe:
+        for contig in labels:
+            fasta.write(f">{contig}\n{'ACGT' * 50}\n")
+            for label in labels[contig]:
+                bedpe.write(f"{contig}\t10\t20\t{contig}\t50\t60\t{label}\n")
+    paths = (folder / "genome.fa", folder / "pairs.bedpe", folder / "s")
+    build_store(*paths, StoreSettings(20, 10, augment=2), label_column="7")
+    return Store(folder / "s")
+
+
+def split_of(validation: str, test: str, train: str = "both") -> ChromosomeSplit:
+    return ChromosomeSplit((train,), tuple(validation.split()), tuple(test.split()))
+
+
+def check(store, split) -> None:
+    PairDataModule(store, split, DataSettings(batch_size=2)).check()
+
+
+@pytest.mark.parametrize(
+    ("validation", "test", "refused"),
+    [
+        ("ones", "also", "the validation part (ones) has 4 positive and 0 negative pairs"),
+        ("also", "zeros", "the test part (zeros) has 0 positive and 4 negative pairs"),
+        ("also", "none", "the test part (none) has 0 positive and 0 negative pairs"),
+        ("zeros none", "also", "the validation part (zeros, none) has 0 positive and 4 negative"),
+    ],
+)
+def test_a_part_to_measure_on_needs_positives_and_negatives(uneven, validation, test, refused):
+    with pytest.raises(RequestError) as caught:
+        check(uneven, split_of(validation, test))
+    assert str(caught.value).startswith(f"{uneven.path}: {refused}")
+    assert "choose other chromosomes" in str(caught.value)
+
+
+def test_positives_and_negatives_of_a_part_may_lie_on_different_chromosomes(uneven):
+    check(uneven, split_of("ones zeros", "also none"))
+
+
+def test_a_training_part_without_labels_is_refused_as_such(uneven):
+    with pytest.raises(RequestError, match="no labelled pairs on none"):
+        check(uneven, split_of("ones", "ones", train="none"))
+
+
+def test_a_part_on_a_chromosome_that_is_not_there_is_refused(uneven):
+    with pytest.raises(RequestError, match="has no chromosome chr9"):
+        check(uneven, split_of("also", "chr9"))
 
 
 def test_settings_reach_the_loader(store):

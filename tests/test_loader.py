@@ -274,6 +274,19 @@ def test_too_few_rows_for_one_training_batch_on_each_rank_are_refused(store, wor
     load(store, replace(settings, batch_size=n_rows // world_size), world_size=world_size)
 
 
+def test_training_without_labelled_pairs_is_refused_and_evaluation_is_not(tmp_path):
+    genome, pairs = write_inputs(tmp_path, {"chr1": 6, "chr2": 6})
+    build_store(genome, pairs, tmp_path / "store", BUILD)
+    store = Store(tmp_path / "store")
+    with pytest.raises(RequestError) as caught:
+        load(store, TRAINING, contigs=["chr1", "chr2"])
+    assert str(caught.value) == (
+        f"{tmp_path / 'store'}: no labelled pairs on chr1, chr2; for a BEDPE, "
+        f"epipam build-store --label-column names the column of labels"
+    )
+    assert load(store, EVALUATION, contigs=["chr1", "chr2"]).batches.order.n_rows == 12
+
+
 def test_chromosomes_that_are_not_there_are_refused_with_those_that_are(store):
     with pytest.raises(RequestError, match="has no chromosome chr9; it has chr1, chr2, chr3, chrX"):
         load(store, EVALUATION, contigs=["chr1", "chr9"])

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epipam.errors import EpipamError, PairTableError, RequestError
+from epipam.pair_formats import open_text
 from epipam.pairs import (
     COLUMNS,
     PairTable,
@@ -412,6 +413,15 @@ def test_bytes_that_are_not_utf8_do_no_harm(tmp_path):
     path = tmp_path / "pairs.bedpe"
     path.write_bytes(PLAIN.replace(" ", "\t").encode() + b"\tcaf\xe9\n")
     assert pairs_of(read_pairs(path)) == [PLAIN_PAIR]
+
+
+def test_bytes_that_are_not_utf8_can_be_kept(tmp_path):
+    path = tmp_path / "pairs.bedpe"
+    path.write_bytes(b"caf\xe9 \xc3\xa9\n")
+    with open_text(path) as handle:
+        assert handle.read() == "caf\N{REPLACEMENT CHARACTER} é\n"
+    with open_text(path, keep_bytes=True) as handle:
+        assert handle.read().encode("utf-8", "surrogateescape") == path.read_bytes()
 
 
 def test_a_field_beyond_the_csv_modules_limit_is_read(tmp_path):

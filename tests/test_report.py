@@ -11,7 +11,7 @@ import pytest
 from matplotlib import pyplot
 
 from epipam import report
-from epipam.errors import RequestError
+from epipam.errors import EpipamError, RequestError
 from epipam.report import Site, relation_figure, roc_pr_figure
 
 
@@ -102,7 +102,7 @@ def test_a_figure_that_fails_leaves_the_old_one_and_nothing_else(tmp_path, score
         raise OSError("disk full")
 
     monkeypatch.setattr(report.Figure, "savefig", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(EpipamError, match="disk full"):
         roc_pr_figure(*scored, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -11,7 +11,7 @@ import torch
 
 from epipam import scoring
 from epipam.devices import choose_device
-from epipam.errors import PairTableError, RequestError
+from epipam.errors import EpipamError, PairTableError, RequestError
 from epipam.models import EpipamConfig, create_model, load_model, save_model
 from epipam.scoring import load_engine, score_file
 
@@ -212,7 +212,7 @@ def test_a_failure_in_mid_file_leaves_nothing(engine, folder, tmp_path, monkeypa
     def fail(rows):
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(EpipamError, match="disk full"):
         score(engine, folder, tmp_path / "o.parquet", on_rows=fail)
     assert list(tmp_path.iterdir()) == []
 

@@ -174,6 +174,59 @@ def test_a_refused_run_leaves_nothing(store, split, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_in_progress_is_not_joined_by_a_second(store, split, tmp_path, monkeypatch):
+    def start_another(self, batch, batch_index):
+        with pytest.raises(RequestError, match="another process is training here"):
+            run_training(store, split, tmp_path / "run")
+        raise OSError("enough")
+
+    monkeypatch.setattr(PairClassifier, "training_step", start_another)
+    with pytest.raises(OSError, match="enough"):
+        run_training(store, split, tmp_path / "run")
+
+
+def test_a_moved_run_is_not_gone_on_with(store, split, tmp_path, monkeypatch):
+    def stop(self, batch, batch_index):
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairClassifier, "training_step", stop)
+        with pytest.raises(OSError):
+            run_training(store, split, tmp_path / "run")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    with pytest.raises(RequestError, match="in another folder"):
+        run_training(store, split, tmp_path / "moved")
+
+
+def test_the_last_checkpoint_is_of_the_last_epoch_even_where_nothing_got_better(
+    store, split, tmp_path
+):
+    result = train(
+        store,
+        split,
+        tmp_path / "run",
+        TrainSettings(epochs=4, learning_rate=1e-9, accelerator="cpu"),
+        DATA,
+        progress=False,
+    )
+    last = torch.load(result.run / "checkpoints/last.ckpt", weights_only=True)
+    assert last["epoch"] == 3
+
+
+@pytest.mark.parametrize("wrong", [{"precision": "8-bit"}, {"devices": "x"}])
+def test_a_trainer_that_cannot_be_is_refused_before_anything_is_written(
+    store, split, tmp_path, wrong
+):
+    with pytest.raises(RequestError, match="precision"):
+        run_training(store, split, tmp_path / "run", **wrong)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_initial_model_of_another_kind_is_refused(finished, store, split, tmp_path):
+    with pytest.raises(ModelError, match="pass --model epipam"):
+        run_training(store, split, tmp_path / "run", model="epi", init=finished.run / "model")
+
+
 def test_an_interrupt_says_how_to_go_on(store, split, tmp_path, monkeypatch):
     def interrupt(self, batch, batch_index):
         raise KeyboardInterrupt

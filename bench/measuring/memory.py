@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -25,29 +27,32 @@ def peak_memory(command: Sequence[str | os.PathLike[str]]) -> int:
 
     Notes
     -----
-    The memory of all its processes together is looked at every 20 ms; the kernel adds the exact
-    peak of the largest. That one begins at what the caller itself holds, so a caller must be
-    smaller than what it measures.
+    The memory of all its processes together is looked at every 20 ms. The command's own process
+    also counts with the peak that Linux keeps for it, which no interval misses.
     """
     process = subprocess.Popen(command, stdout=sys.stderr)
     root = psutil.Process(process.pid)
-    peak, ended = 0, 0
-    while not ended:
-        peak = max(peak, _resident(root))
+    peak = 0
+    while process.poll() is None:
+        with suppress(psutil.NoSuchProcess, OSError):
+            peak = max(peak, _resident_now(root), _own_peak(process.pid))
         time.sleep(_INTERVAL)
-        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, [str(part) for part in command])
-    return max(peak, 1024 * usage.ru_maxrss)
+    return peak
 
 
-def _resident(root: psutil.Process) -> int:
-    """Return the resident memory of a process and its descendants, bytes; 0 for what has ended."""
-    total = 0
-    try:
-        for process in (root, *root.children(recursive=True)):
-            total += process.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass
-    return total
+def _resident_now(root: psutil.Process) -> int:
+    """Return the resident memory of a process and its descendants, bytes."""
+    processes = (root, *root.children(recursive=True))
+    return sum(process.memory_info().rss for process in processes)
+
+
+def _own_peak(pid: int) -> int:
+    """Return the peak resident memory of one process since it began, bytes; 0 where unknown."""
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return 0

@@ -11,11 +11,9 @@ import click
 from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, progress
 from epipam.store import BuildResult, StoreSettings
 from epipam.store import build_store as build
+from epipam.store.settings import RANGES
 
 DEFAULT = StoreSettings()
-# A copy's number is an int16 and a seed an int64.
-MAX_COPIES = 2**15 - 1
-MAX_SEED = 2**63 - 1
 
 
 @click.command("build-store", cls=EpipamCommand)
@@ -30,19 +28,27 @@ MAX_SEED = 2**63 - 1
 )
 @click.option(
     "--augment",
-    type=click.IntRange(0, MAX_COPIES),
+    type=click.IntRange(*RANGES["augment"]),
     default=DEFAULT.augment,
     help="Shifted copies of each positive pair.",
 )
 @click.option(
     "--max-shift",
-    type=click.IntRange(0),
+    type=click.IntRange(*RANGES["max_shift"]),
     default=DEFAULT.max_shift,
     help="Largest shift of a copy, bp.",
 )
-@click.option("--enhancer-length", type=click.IntRange(1), default=DEFAULT.enhancer_length)
-@click.option("--promoter-length", type=click.IntRange(1), default=DEFAULT.promoter_length)
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=DEFAULT.seed)
+@click.option(
+    "--enhancer-length",
+    type=click.IntRange(*RANGES["enhancer_length"]),
+    default=DEFAULT.enhancer_length,
+)
+@click.option(
+    "--promoter-length",
+    type=click.IntRange(*RANGES["promoter_length"]),
+    default=DEFAULT.promoter_length,
+)
+@click.option("--seed", type=click.IntRange(*RANGES["seed"]), default=DEFAULT.seed)
 @click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
 @click.option(
     "--bad-pairs",
@@ -122,8 +128,16 @@ def _lines(result: BuildResult) -> Iterator[str]:
     yield f"{result.path}: {pairs['stored']:,} of {pairs['rows']:,} pairs stored"
     for reason, count in pairs["skipped"].items():
         yield f"  left out: {count:,} {reason}"
+    positives, negatives = (sum(c[key] for c in contigs) for key in ("positives", "negatives"))
+    unlabelled = pairs["stored"] - positives - negatives
     yield (
-        f"  {sum(c['positives'] for c in contigs):,} positive, "
-        f"{sum(c['negatives'] for c in contigs):,} negative, on {len(contigs)} chromosomes, "
+        f"  {positives:,} positive, {negatives:,} negative, "
+        f"{f'{unlabelled:,} without a label, ' if unlabelled else ''}"
+        f"on {len(contigs)} chromosomes, "
         f"{sum(c['rows'] for c in contigs):,} rows with shifted copies"
     )
+    if unlabelled == pairs["stored"]:
+        yield (
+            "  nothing to train on without labels; for a BEDPE, --label-column names the column "
+            "of labels"
+        )

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -30,9 +30,19 @@ class EpipamCommand(click.Command):
             )
         )
 
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> Any:
+        try:
+            return super().make_context(info_name, args, *more, **extra)
+        except click.UsageError as error:
+            _fail_usage(error, info_name or "epipam")
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            _fail_usage(error, ctx.command_path)
+        except ModuleNotFoundError as error:
+            _fail(ctx, f"needs {error.name}, which is not installed: pip install 'epipam[all]'", 1)
         except EpipamError as error:
             _fail(ctx, str(error), error.exit_code)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -122,6 +132,12 @@ def row_progress(what: str) -> Iterator[Callable[[int], None]]:
 
 def _remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     ctx.ensure_object(dict)["debug"] = value
+
+
+def _fail_usage(error: click.UsageError, name: str) -> NoReturn:
+    path = error.ctx.command_path if error.ctx else name
+    click.echo(f"{path}: error: {error.format_message()} ({path} --help explains)", err=True)
+    raise click.exceptions.Exit(2)
 
 
 def _fail(ctx: click.Context, text: str, exit_code: int) -> None:

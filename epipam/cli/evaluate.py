@@ -13,6 +13,7 @@ import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result, progress
 from epipam.errors import RequestError
+from epipam.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,21 +176,14 @@ def _write(
             )
         else:
             click.echo("note: no roc_pr.png: the pairs are all of one class", err=True)
-        _write_text(
+        write_text(
             partial / "predictions.tsv",
             predictions.to_csv(sep="\t", index=False, lineterminator="\n"),
         )
-        _write_text(partial / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        write_text(partial / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         os.rename(partial, output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _write_text(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
 
 
 def _lines(output: Path, result: Evaluation) -> Iterator[str]:

@@ -9,32 +9,41 @@ from pathlib import Path
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result
+from epipam.train_settings import TrainSettings
+
+DEFAULT = TrainSettings()
 
 
 @click.command("train", cls=EpipamCommand)
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "run", type=click.Path(path_type=Path), required=True)
-@click.option("--model", default="epipam", help="epipam, or epi (without position attention).")
+@click.option("--model", default=DEFAULT.model, help="epipam, or epi (without position attention).")
 @click.option("--fold", type=click.IntRange(0), help="Test chromosomes: fold K of 8.  [default: 0]")
 @click.option("--test", "test", help="Test chromosomes, comma-separated, instead of a fold.")
 @click.option("--validation", help="Validation chromosomes, with --test.")
 @click.option("--init", type=click.Path(path_type=Path), help="Start from this model folder.")
 @click.option("--about", default="", help="A sentence on the weights, kept with them.")
-@click.option("--alpha", type=click.FloatRange(0, 1), default=0.8, help="Main head's loss weight.")
-@click.option("--epochs", type=click.IntRange(1), default=15)
-@click.option("--patience", type=click.IntRange(1), default=5, help="Epochs without a gain.")
-@click.option("--learning-rate", type=float, default=0.001)
-@click.option("--weight-decay", type=float, default=0.0005)
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1), default=DEFAULT.alpha, help="Main head's loss weight."
+)
+@click.option("--epochs", type=click.IntRange(1), default=DEFAULT.epochs)
+@click.option(
+    "--patience", type=click.IntRange(1), default=DEFAULT.patience, help="Epochs without a gain."
+)
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), default=DEFAULT.learning_rate
+)
+@click.option("--weight-decay", type=click.FloatRange(0), default=DEFAULT.weight_decay)
 @click.option("--batch-size", type=click.IntRange(2), default=100)
 @click.option("--buffer-rows", type=click.IntRange(1), default=12_000, help="Shuffle buffer.")
 @click.option("--reverse-complement", is_flag=True, help="Read pairs from either strand.")
 @click.option("--max-shift", type=click.IntRange(0), default=0, help="Further random shift, bp.")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Loader processes.")
 @click.option("--seed", type=click.IntRange(0), default=0)
-@click.option("--accelerator", default="auto", help="auto, cpu, gpu.")
-@click.option("--devices", default="auto", help="How many, or which, devices.")
+@click.option("--accelerator", default=DEFAULT.accelerator, help="auto, cpu, gpu.")
+@click.option("--devices", default=DEFAULT.devices, help="How many, or which, devices.")
 @click.option("--nodes", type=click.IntRange(1), default=1)
-@click.option("--precision", default="32-true", help="32-true, bf16-mixed, ...")
+@click.option("--precision", default=DEFAULT.precision, help="32-true, bf16-mixed, ...")
 @json_option
 def train(
     store: Path,
@@ -66,12 +75,11 @@ def train(
 
     A run that was stopped goes on from its last checkpoint when the same command is given again.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    _log_to_stderr()
     from epipam.data_module import DataSettings
     from epipam.devices import keep_freed_memory
     from epipam.splits import explicit_split, fold_split
     from epipam.store import Store
-    from epipam.training import TrainSettings
     from epipam.training import train as fit
 
     if test is not None and fold is not None:
@@ -121,3 +129,10 @@ def train(
         iter([f"{run}: best epoch {result.best_epoch}", *result.evaluation.lines()]),
         as_json,
     )
+
+
+def _log_to_stderr() -> None:
+    """Show what epipam logs, and nobody else."""
+    log = logging.getLogger("epipam")
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.StreamHandler(sys.stderr))

@@ -10,6 +10,7 @@ from epipam.errors import ModelError
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+REQUIRED = ("epipam_version", "enhancer_length", "promoter_length")
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -32,4 +33,6 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise ModelError(f"{path}: is not JSON: {error}") from None
     if not isinstance(config, dict) or "model" not in config:
         raise ModelError(f"{path}: names no model: it is not an epipam model's")
+    if missing := [key for key in REQUIRED if key not in config]:
+        raise ModelError(f"{path}: lacks {', '.join(missing)}: it is not an epipam model's")
     return config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save
 
 from epipam import __version__
 from epipam.errors import ModelError
+from epipam.files import whole_file, write_text
 from epipam.models.epipam import Epipam, EpipamConfig
 from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE, read_config
 
@@ -61,20 +61,16 @@ def save_model(model: Epipam, folder: str | Path, provenance: dict[str, Any]) ->
         they are good for. Plain values.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-    partial = folder / f".{WEIGHTS_FILE}.partial"
-    partial.write_bytes(save(weights))
-    os.replace(partial, folder / WEIGHTS_FILE)
+    with whole_file(folder / WEIGHTS_FILE) as partial:
+        partial.write_bytes(save(weights))
     config = {
         "model": model_name(model),
         "epipam_version": __version__,
         **asdict(model.config),
         "provenance": provenance,
     }
-    partial = folder / f".{CONFIG_FILE}.partial"
-    partial.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, folder / CONFIG_FILE)
+    write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
 def load_model(folder: str | Path) -> Epipam:
@@ -93,7 +89,10 @@ def load_model(folder: str | Path) -> Epipam:
         for key, value in settings.items()
         if key in names
     }
-    model = create_model(settings["model"], EpipamConfig(**values))
+    try:
+        model = create_model(settings["model"], EpipamConfig(**values))
+    except (TypeError, ValueError, ModelError) as error:
+        raise ModelError(f"{folder / CONFIG_FILE}: is damaged: {error}") from None
     try:
         model.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except FileNotFoundError:

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from epipam.errors import RequestError
 from epipam.store import schema
 from epipam.windows import ENHANCER_LENGTH, MAX_SHIFT, PROMOTER_LENGTH
+
+MAX_LENGTH = 1_000_000
+MAX_COPIES = 2**15 - 1
+MAX_SEED = 2**63 - 1
+# Smallest and largest value by setting. Shifts and windows are bounded so that no coordinate
+# overflows and a contig's margins fit in memory; a copy's number is an int16 and a seed an int64.
+RANGES = {
+    "enhancer_length": (1, MAX_LENGTH),
+    "promoter_length": (1, MAX_LENGTH),
+    "augment": (0, MAX_COPIES),
+    "max_shift": (0, MAX_LENGTH),
+    "seed": (0, MAX_SEED),
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,11 @@ class StoreSettings:
         Seed of shifts and of the order of rows.
     rows_per_chunk, rows_per_shard
         Layout of the arrays on disk; a shard is a whole number of chunks.
+
+    Raises
+    ------
+    RequestError
+        For a value outside its range in `RANGES`.
     """
 
     enhancer_length: int = ENHANCER_LENGTH
@@ -33,3 +52,9 @@ class StoreSettings:
     seed: int = 0
     rows_per_chunk: int = schema.ROWS_PER_CHUNK
     rows_per_shard: int = schema.ROWS_PER_SHARD
+
+    def __post_init__(self) -> None:
+        for name, (smallest, largest) in RANGES.items():
+            value = getattr(self, name)
+            if not smallest <= value <= largest:
+                raise RequestError(f"{name} is {value} but must be from {smallest} to {largest}")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numcodecs
 import numpy as np
+import pandas as pd
 import zarr
 
 from epipam import __version__
@@ -86,7 +87,7 @@ def build_store(
     check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
     require_usable(table, check, genome, bad_pairs)
     frame = table.frame.assign(pair=np.arange(len(table)))[check.usable]
-    by_contig = {str(name): rows for name, rows in frame.groupby("enhancer_chrom", sort=False)}
+    by_contig = _group_by_contig(frame, check.contigs)
     _require_group_names(table.path, by_contig)
 
     request = _request(genome, table, label_column, bad_pairs, settings)
@@ -106,6 +107,16 @@ def build_store(
         finish(work.path, attributes)
         put_in_place(work.path, out)
     return BuildResult(out, attributes, check.renamed, found_names)
+
+
+def _group_by_contig(frame: pd.DataFrame, contigs: dict[str, str]) -> dict[str, pd.DataFrame]:
+    """Return the pairs of each contig by its chromosome's name in the first of them.
+
+    Grouped by the genome's contig: a contig spelled in two ways would otherwise be two groups, of
+    which one may train and the other test.
+    """
+    groups = frame.groupby(frame["enhancer_chrom"].map(contigs), sort=False)
+    return {str(rows["enhancer_chrom"].iat[0]): rows for _, rows in groups}
 
 
 def _run(jobs: list[ContigJob], workers: int) -> Iterator[dict[str, Any]]:

@@ -63,6 +63,32 @@ def test_it_says_what_it_stored(folder, tmp_path):
     assert lines == [f"contigs written: {n + 1}/16 chr{n}" for n in range(16)]
 
 
+def write_bedpe(path: Path, labels: str) -> Path:
+    rows = [f"chr1\t{i}\t90\tchr1\t200\t290\t{label}\n" for i, label in enumerate(labels)]
+    path.write_text("".join(rows))
+    return path
+
+
+def test_pairs_without_a_label_are_counted(folder, tmp_path):
+    pairs = write_bedpe(tmp_path / "p.bedpe", "10..1.")
+    options = ["-o", tmp_path / "s", "--label-column", 7]
+    result = run(folder / "genome.fa", pairs, *SIZES, *options)
+    assert result.stdout.splitlines()[1:] == [
+        "  2 positive, 1 negative, 3 without a label, on 1 chromosomes, "
+        "26 rows with shifted copies",
+    ]
+
+
+def test_a_store_without_any_label_says_how_to_name_the_column(folder, tmp_path):
+    pairs = write_bedpe(tmp_path / "p.bedpe", "1010")
+    result = run(folder / "genome.fa", pairs, *SIZES, "-o", tmp_path / "s")
+    assert result.stdout.splitlines()[1:] == [
+        "  0 positive, 0 negative, 4 without a label, on 1 chromosomes, 4 rows with shifted copies",
+        "  nothing to train on without labels; for a BEDPE, --label-column names the column "
+        "of labels",
+    ]
+
+
 def test_json_is_the_stores_attributes_and_nothing_else_on_standard_output(folder, tmp_path):
     out = tmp_path / "out.zarr"
     result = build(folder, "-o", out, "--json")
@@ -194,9 +220,14 @@ def test_wrong_requests_are_one_line_and_exit_2(folder, tmp_path):
         ("--augment", -1),
         ("--augment", 32768),
         ("--max-shift", -1),
+        ("--max-shift", 1_000_001),
+        ("--max-shift", 2**63),
         ("--seed", -1),
         ("--seed", 2**63),
         ("--enhancer-length", 0),
+        ("--enhancer-length", 1_000_001),
+        ("--promoter-length", 0),
+        ("--promoter-length", 1_000_001),
         ("--workers", 0),
         ("--bad-pairs", "maybe"),
     ],

@@ -61,6 +61,30 @@ def test_a_wrong_option_exits_with_2():
     assert CliRunner().invoke(main, ["no-such-command"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build-store", "--no-such-option"],
+        ["build-store", "a.fa", "b.tsv", "--augment", "-1"],
+        ["train", "s.zarr", "-o", "run", "--fold", "0", "--test", "chr1"],
+        ["score"],
+    ],
+)
+def test_a_wrong_request_is_one_line(arguments):
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert f"{arguments[0]}: error: " in result.stderr
+
+
+def test_a_missing_package_says_what_to_install():
+    result = CliRunner().invoke(
+        command_that(ModuleNotFoundError("No module named 'torch'", name="torch")), []
+    )
+    assert result.exit_code == 1
+    assert "needs torch, which is not installed: pip install" in result.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name):
     result = CliRunner().invoke(main, [name, "--help"])

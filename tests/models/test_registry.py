@@ -81,11 +81,18 @@ def test_weights_of_another_shape_are_refused(folder):
         load_model(folder)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"kind": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"kind": 1}', '{"model": "epipam"}'])
 def test_a_config_that_is_not_a_models_is_refused(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"config\.json"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"enhancer_length": "3000"}, {"model": "epipan"}])
+def test_a_damaged_config_is_named(folder, wrong):
+    (folder / "config.json").write_text(json.dumps({**read_config(folder), **wrong}))
+    with pytest.raises(ModelError, match=r"config\.json: is damaged"):
+        load_model(folder)
 
 
 def test_an_unknown_name_lists_the_known_ones():

@@ -60,7 +60,8 @@ def packed_letters(fasta: pysam.FastaFile, contig: str, start: int, length: int)
     """DESIGN.md section 3: two bases to a byte, base by base."""
     packed = bytearray((length + 1) // 2)
     contig_length = fasta.get_reference_length(contig)
-    inside = fasta.fetch(contig, max(start, 0), min(max(start + length, 0), contig_length))
+    first, last = (min(max(end, 0), contig_length) for end in (start, start + length))
+    inside = fasta.fetch(contig, first, last)
     for i in range(length):
         position = start + i
         if 0 <= position < contig_length:
@@ -274,6 +275,63 @@ def test_chromosomes_named_otherwise_in_the_genome_keep_the_pairs_name(write_gen
     assert result.renamed == {"chr1": "1"}
     assert (tmp_path / "s/chr1").is_dir()
     assert result.attributes["genome"]["contigs"]["chr1"]["contig"] == "1"
+
+
+@pytest.mark.parametrize(("first", "second"), [("chr1", "1"), ("1", "chr1")])
+@pytest.mark.parametrize("contig", ["chr1", "1"])
+def test_a_contig_spelled_in_two_ways_is_one_group_named_as_the_pairs_name_it_first(
+    write_genome, tmp_path, contig, first, second
+):
+    genome = write_genome({contig: "ACGTT" * 40, "chr2": "ACGT" * 50})
+    names = [("2", "2"), (first, second), (second, second), (second, first), (first, first)]
+    lines = [f"{e}\t{10 + i}\t20\t{p}\t50\t{60 + i}\n" for i, (e, p) in enumerate(names)]
+    (tmp_path / "pairs.bedpe").write_text("".join(lines))
+    out = tmp_path / "s"
+    result = build_store(genome, tmp_path / "pairs.bedpe", out, StoreSettings(20, 20))
+    assert result.renamed == {"2": "chr2", ({"1", "chr1"} - {contig}).pop(): contig}
+    store = Store(out)
+    assert store.contigs == ("2", first)
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == sorted(["2", first])
+    assert {n: c["contig"] for n, c in store.attributes["genome"]["contigs"].items()} == {
+        "2": "chr2",
+        first: contig,
+    }
+    assert [store.attributes["contigs"][name]["pairs"] for name in store.contigs] == [1, 4]
+    pairs = store.pairs(first)
+    assert set(pairs["enhancer_chrom"]) | set(pairs["promoter_chrom"]) == {first}
+    assert pairs["pair"].tolist() == [1, 2, 3, 4]
+    assert pairs["enhancer_start"].tolist() == [11, 12, 13, 14]
+
+
+@pytest.mark.parametrize(
+    ("setting", "smallest", "largest"),
+    [
+        ("enhancer_length", 1, 1_000_000),
+        ("promoter_length", 1, 1_000_000),
+        ("max_shift", 0, 1_000_000),
+        ("augment", 0, 32_767),
+        ("seed", 0, 2**63 - 1),
+    ],
+)
+def test_settings_out_of_range_are_refused(setting, smallest, largest):
+    for value in (smallest, largest):
+        StoreSettings(**{setting: value})
+    for value in (smallest - 1, largest + 1):
+        with pytest.raises(RequestError, match=f"{setting} is {value} but must be from {smallest}"):
+            StoreSettings(**{setting: value})
+
+
+def test_the_largest_shift_gives_windows_of_n_alone_or_letters_where_they_are(
+    write_genome, tmp_path
+):
+    genome = write_genome({"chr1": "ACGTT" * 40})
+    row = ("chr1", 10, 20, "", "chr1", 50, 60, "", 1)
+    line = "\t".join(map(str, (*row[:3], *row[4:7], 1)))
+    (tmp_path / "pairs.bedpe").write_text(line + "\n")
+    settings = StoreSettings(20, 20, augment=5, max_shift=1_000_000)
+    out = tmp_path / "s"
+    build_store(genome, tmp_path / "pairs.bedpe", out, settings, label_column="7")
+    assert assert_windows_are_the_letters(out, genome, [row], settings) == 6
 
 
 def test_any_zarr_library_can_read_it_because_only_core_codecs_are_used(built):

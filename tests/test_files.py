@@ -1,0 +1,57 @@
+"""Files are whole under their name, or not there."""
+
+import os
+import stat
+
+import pytest
+
+from epipam.errors import EpipamError
+from epipam.files import whole_file, write_text
+
+
+def test_the_file_appears_when_the_block_ends(tmp_path):
+    with whole_file(tmp_path / "a/b.txt") as partial:
+        partial.write_text("whole")
+        assert not (tmp_path / "a/b.txt").exists()
+    assert (tmp_path / "a/b.txt").read_text() == "whole"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path):
+    write_text(tmp_path / "a.txt", "before")
+    with pytest.raises(KeyError), whole_file(tmp_path / "a.txt") as partial:
+        partial.write_text(str({}["half"]))
+    assert (tmp_path / "a.txt").read_text() == "before"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    with whole_file(tmp_path / "a") as first, whole_file(tmp_path / "a") as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert (tmp_path / "a").read_text() == "first"
+
+
+def test_a_failed_write_names_the_file_it_was_for(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EpipamError, match=r"file/a\.txt: cannot be written"):
+        write_text(tmp_path / "file" / "a.txt", "text")
+    full = OSError(28, "No space left on device")
+    writing = whole_file(tmp_path / "b.txt")
+    writing.__enter__()
+    with pytest.raises(EpipamError, match=r"b\.txt: cannot be written: No space left"):
+        writing.__exit__(OSError, full, None)
+    assert not (tmp_path / "b.txt").exists()
+
+
+def test_a_failed_read_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"), whole_file(tmp_path / "c.txt"):
+        (tmp_path / "absent").read_text()
+
+
+def test_the_mode_is_that_of_any_new_file(tmp_path):
+    write_text(tmp_path / "ours", "")
+    (tmp_path / "theirs").write_text("")
+    modes = {stat.S_IMODE(os.stat(tmp_path / name).st_mode) for name in ("ours", "theirs")}
+    assert len(modes) == 1
