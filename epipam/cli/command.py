@@ -45,8 +45,8 @@ class EpipamCommand(click.Command):
             _fail(ctx, f"needs {error.name}, which is not installed: pip install 'epipam[all]'", 1)
         except EpipamError as error:
             _fail(ctx, str(error), error.exit_code)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click itself ends these as a shell expects
         except OSError as error:
             _fail(ctx, _describe_os_error(error), 1)
         except Exception as error:
