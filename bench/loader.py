@@ -19,8 +19,9 @@ from measuring.inputs import SHORT_WINDOWS, Scale, bases_per_pair, simulated_inp
 from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
 from measuring.timing import copy_of_unpacked, time_in_turn
 
-from epipam.devices import choose_device, describe_device, keep_freed_memory
+from epipam.devices import choose_device, describe_device
 from epipam.loader import BATCH_SIZE, BUFFER_ROWS, Batch, LoaderSettings, PairBatches, PairLoader
+from epipam.memory import keep_freed_memory
 from epipam.models import EpipamConfig, create_model, unpack
 from epipam.store import Store
 from epipam.training import PairClassifier, TrainSettings

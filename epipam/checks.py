@@ -27,7 +27,7 @@ from epipam.windows import (
 )
 
 # Windows are read a stretch at a time: up to a block, and without the longer gaps between them.
-_BLOCK = 8_000_000
+_BLOCK = 500_000
 _GAP = 20_000
 MALFORMED = "row that cannot be read"
 
@@ -251,7 +251,8 @@ def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.nd
             origin = int(start[windows[0]])
             end = int(start[windows[-1]]) + length
             known = encode(genome.fetch(contig, origin, end).encode("ascii")) != 0
-            seen = np.concatenate([[0], np.cumsum(known, dtype=np.int64)])
+            seen = np.zeros(len(known) + 1, dtype=np.int32)
+            np.cumsum(known, out=seen[1:])
             offset = start[windows] - origin
             empty[windows] = seen[offset + length] == seen[offset]
     return empty

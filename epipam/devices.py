@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import platform
-
 import torch
 
 from epipam.errors import RequestError
@@ -36,12 +33,3 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cpu":
         return f"CPU ({torch.get_num_threads()} threads)"
     return str(device)
-
-
-def keep_freed_memory() -> None:
-    """Ask glibc to keep freed memory: returning and zeroing pages costs a third of a CPU step."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        m_trim_threshold, m_mmap_max = -1, -4
-        libc.mallopt(m_mmap_max, 0)
-        libc.mallopt(m_trim_threshold, 2**31 - 1)

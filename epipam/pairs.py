@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -36,6 +37,9 @@ UNKNOWN_CHROMS = frozenset({"", "."})
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 # One match over a whole column is quicker than one per value; no field holds a line end.
 _INTEGERS = re.compile(r"(?:-?[0-9]{1,15}\n)*-?[0-9]{1,15}")
+
+# Parsed rows are lists of text, many times the size of the table made of them: hold few.
+_WHOLE_TABLE_CHUNK = 2_000
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ def read_pairs(
     PairTableError
         For an empty file, an unknown layout, and unreadable rows unless they are skipped.
     """
-    chunks = list(iter_pairs(path, label_column, malformed=malformed))
+    chunks = list(
+        iter_pairs(path, label_column, chunk_rows=_WHOLE_TABLE_CHUNK, malformed=malformed)
+    )
     return PairTable(
         path=Path(path),
         frame=pd.concat([chunk.frame for chunk in chunks], ignore_index=True),
@@ -165,6 +171,8 @@ def distance(frame: pd.DataFrame) -> np.ndarray:
 def _parse(path: Path, layout: Layout, rows: list[Row], keep_fields: bool) -> PairTable:
     """Turn raw rows into a canonical table; unreadable rows go into `malformed`, by line."""
     columns = {column: _column(layout, column, rows) for column in COLUMNS}
+    for column in ("enhancer_chrom", "promoter_chrom"):  # few names, on very many rows
+        columns[column] = [sys.intern(value) for value in columns[column]]
     problems = _problems(layout, rows, columns)
     malformed = [f"{path}:{rows[i][0]}: {problems[i]}" for i in sorted(problems)]
     if problems:

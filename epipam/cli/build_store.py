@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, progress
+from epipam.memory import share_one_arena
 from epipam.store import BuildResult, StoreSettings
 from epipam.store import build_store as build
 from epipam.store.settings import RANGES
@@ -81,6 +82,7 @@ def build_store(
     the same command is given again.
     """
     settings = StoreSettings(enhancer_length, promoter_length, augment, max_shift, seed)
+    share_one_arena()
     with ExitStack() as stack:
         advance = lambda steps, note: None  # noqa: E731
 

@@ -59,7 +59,8 @@ def score(
     from epipam.score_writers import check_output
 
     check_output(out, overwrite=overwrite)
-    from epipam.devices import describe_device, keep_freed_memory
+    from epipam.devices import describe_device
+    from epipam.memory import keep_freed_memory
     from epipam.models.registry import read_config
     from epipam.scoring import load_engine, score_file
 

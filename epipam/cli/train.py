@@ -77,7 +77,7 @@ def train(
     """
     _log_to_stderr()
     from epipam.data_module import DataSettings
-    from epipam.devices import keep_freed_memory
+    from epipam.memory import keep_freed_memory
     from epipam.splits import explicit_split, fold_split
     from epipam.store import Store
     from epipam.training import train as fit

@@ -23,7 +23,7 @@ from epipam.store.settings import StoreSettings
 from epipam.store.work_folder import sync, sync_tree
 from epipam.windows import WindowPlan, keyed_draw, plan_windows, resize
 
-_GATHER_ROWS = 2_048
+_GATHER_ROWS = 512
 # Names are read whole: few large chunks.
 _NAME_BYTES = 1 << 20
 # A chunk of zeros is written too: a file that is not there is damage, never zeros.
@@ -142,9 +142,10 @@ def _write_windows(
         config=_EVERY_CHUNK,
     )
     windows = np.lib.stride_tricks.sliding_window_view(codes, length)
+    buffer = np.empty((min(shard, len(starts)), width), dtype=np.uint8)
     for first in range(0, len(starts), shard):
         rows = starts[first : first + shard]
-        block = np.empty((len(rows), width), dtype=np.uint8)
+        block = buffer[: len(rows)]
         for low in range(0, len(rows), _GATHER_ROWS):
             high = low + _GATHER_ROWS
             block[low:high] = pack(windows[rows[low:high]])

@@ -20,7 +20,7 @@ ATTRIBUTE = "epipam"
 
 # Measured in bench/chunks.py: see "Chunks and shards" in store/README.md.
 ROWS_PER_CHUNK = 512
-ROWS_PER_SHARD = 16_384
+ROWS_PER_SHARD = 4_096
 ZSTD_LEVEL = 1
 
 METADATA_FILE = "zarr.json"

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,9 @@ def build_store(
     require_usable(table, check, genome, bad_pairs)
     frame = table.frame.assign(pair=np.arange(len(table)))[check.usable]
     by_contig = _group_by_contig(frame, check.contigs)
+    # Grouped by contig, the pairs need not be held as one table as well.
+    table = replace(table, frame=table.frame[[]])
+    del frame
     _require_group_names(table.path, by_contig)
 
     request = _request(genome, table, label_column, bad_pairs, settings)
