@@ -16,6 +16,10 @@ LETTER_CODE = np.zeros(256, dtype=np.uint8)
 for _base, _code in CODES.items():
     LETTER_CODE[[ord(_base), ord(_base.lower())]] = _code
 
+# Two letters at once: the packed byte of any two, by the number that they make in memory.
+_TWO = np.arange(1 << 16, dtype="<u2").view(np.uint8).reshape(-1, 2)
+_PACKED_LETTERS = LETTER_CODE[_TWO[:, 0]] << 4 | LETTER_CODE[_TWO[:, 1]]
+
 # A and T, C and G are mirror images in bit order, so the complement of a base is its nibble
 # reversed, and the reverse complement of two bases is their byte reversed.
 _REVERSED_BYTE = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)], dtype=np.uint8)
@@ -45,6 +49,18 @@ def pack(codes: np.ndarray) -> np.ndarray:
     return packed
 
 
+def pack_letters(letters: np.ndarray) -> np.ndarray:
+    """Encode and pack letters, two at a time: uint8 (length,) to uint8 (ceil(length / 2),)."""
+    packed = np.empty(packed_length(len(letters)), dtype=np.uint8)
+    n_twos = len(letters) // 2
+    twos = np.ascontiguousarray(letters[: 2 * n_twos]).view("<u2")
+    # No number is out of range; `clip` spares the check.
+    _PACKED_LETTERS.take(twos, mode="clip", out=packed[:n_twos])
+    if len(letters) % 2:
+        packed[-1] = LETTER_CODE[letters[-1]] << 4
+    return packed
+
+
 def unpack(packed: np.ndarray, length: int) -> np.ndarray:
     """Undo `pack`: uint8 (..., ceil(length / 2)) to codes, uint8 (..., length)."""
     _check_width(packed, length)
@@ -68,6 +84,12 @@ def unpack_onehot(packed: np.ndarray, length: int) -> np.ndarray:
     pairs = _BYTE_ONEHOT[packed]  # (n, bytes, 4, 2)
     onehot = pairs.transpose(0, 2, 1, 3).reshape(len(packed), 4, 2 * packed.shape[-1])
     return np.ascontiguousarray(onehot[..., :length])
+
+
+def pack_onehot(onehot: np.ndarray) -> np.ndarray:
+    """Undo `unpack_onehot`: (n, 4, length), ones and zeros, to uint8 (n, ceil(length / 2))."""
+    bits = np.asarray(onehot).transpose(0, 2, 1).astype(bool)
+    return np.packbits(bits.reshape(len(bits), -1), axis=1)
 
 
 def decode(packed: np.ndarray, length: int) -> list[str]:

@@ -7,19 +7,22 @@ pickled to another process. What is defined here can, and needs no kipoi.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
 from epipam.checks import check_pairs, require_usable
-from epipam.encoding import unpack_onehot
+from epipam.devices import choose_device
+from epipam.encoding import pack_onehot, unpack_onehot
+from epipam.engine import PairWindows
 from epipam.errors import RequestError
 from epipam.genome import Genome
+from epipam.models import load_model
 from epipam.models.registry import read_config
 from epipam.pairs import read_pairs
-from epipam.scoring import load_engine, probabilities, read_windows
+from epipam.scoring import engine_for, probabilities, read_windows
 from epipam.windows import resize
 
 ANCHORS = ("enhancer", "promoter")
@@ -113,24 +116,31 @@ class OnehotScorer:
     """
 
     def __init__(self, model_dir: str | Path, device: str = "auto") -> None:
-        self.engine = load_engine(model_dir, device)
-        self.device = self.engine.device
+        self.network = load_model(model_dir)
+        self.device = choose_device(device)
+        self.engine = engine_for(self.network, self.device)
 
     def probabilities(self, enhancer: np.ndarray, promoter: np.ndarray) -> np.ndarray:
         """Return the probability that each pair interacts, float64 (n, 1).
+
+        Windows that several pairs share are worked on once, from batch to batch as well. What is
+        not one-hot, as a mean of sequences, goes through full forward passes.
 
         Parameters
         ----------
         enhancer, promoter
             One-hot (n, 4, enhancer_length) and (n, 4, promoter_length), rows A C G T.
         """
-        windows = [
-            torch.as_tensor(onehot, dtype=torch.float32, device=self.device)
-            for onehot in (enhancer, promoter)
-        ]
-        with torch.inference_mode():
-            logits = self.engine.network(*windows).cpu().numpy()
+        if _is_onehot(enhancer) and _is_onehot(promoter):
+            logits = self.engine.logits(_pair_windows(pack_onehot(enhancer), pack_onehot(promoter)))
+        else:
+            logits = self._forward(enhancer, promoter)
         return probabilities(logits)[:, np.newaxis]
+
+    def _forward(self, *windows: np.ndarray) -> np.ndarray:
+        given = (torch.as_tensor(w, dtype=torch.float32, device=self.device) for w in windows)
+        with torch.inference_mode():
+            return self.network(*given).cpu().numpy()
 
 
 def only_batch(batches: list[Any]) -> Any:
@@ -144,6 +154,33 @@ def restore_numpy_names() -> None:
     for name, scalar in (("string_", np.bytes_), ("unicode_", np.str_)):
         if not hasattr(np, name):
             setattr(np, name, scalar)
+
+
+def _is_onehot(windows: np.ndarray) -> bool:
+    """Whether each position of (n, 4, length) has a single one, or none, and zeros beside it."""
+    return bool((windows * windows == windows).all() and (windows.sum(axis=1) <= 1).all())
+
+
+def _pair_windows(enhancer: np.ndarray, promoter: np.ndarray) -> PairWindows:
+    """Return the windows of pairs, one packed row each, with each distinct window once."""
+    enhancer_rows, promoter_rows = _distinct(enhancer), _distinct(promoter)
+    return PairWindows(
+        enhancer[enhancer_rows.first],
+        promoter[promoter_rows.first],
+        enhancer_rows.row,
+        promoter_rows.row,
+    )
+
+
+class _Distinct(NamedTuple):
+    first: np.ndarray  # where each distinct window is met first
+    row: np.ndarray  # which distinct window each pair reads
+
+
+def _distinct(packed: np.ndarray) -> _Distinct:
+    found: dict[bytes, int] = {}
+    row = np.array([found.setdefault(window.tobytes(), len(found)) for window in packed])
+    return _Distinct(np.unique(row, return_index=True)[1], row)
 
 
 def _ranges(

@@ -2,68 +2,97 @@
 
 Three facts make it exact and fast (DESIGN.md section 3 gives the network):
 
-- block 1 reads one window only;
+- block 1 reads one window only, and one-hot sequence can be convolved by look-up;
 - after the first PAM the features are `M * (1 + A)` with A one number per position, so block 2's
   convolution at position i is `sum_k (1 + A[i + k]) * (W[:, :, k] M)[:, i + k]`, whose second
   factor reads one window only;
 - what is left per pair is the first relation matrix, its maxima, and the small blocks.
 
-Pairs are worked on in tiles of some enhancers by the promoters that any of them is paired with.
+Pairs are worked on in tiles, sorted by enhancer: the enhancers of a tile against the promoters
+each is paired with, then each promoter against its enhancers, then what follows block 2 for all.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from epipam.models import Epipam, unpack
+from epipam.engine import PairWindows
+from epipam.models import Epipam
 from epipam.models.attention import position_attention
-from epipam.scoring import PairWindows
-
-CACHE_SIZE = 512_000_000
-ENHANCERS_PER_TILE = 8
-PAIRS_PER_TILE = 256
-WINDOWS_PER_PASS = 32
+from epipam.models.products import row_products
+from epipam.regions import Branch, KeptRegions
+from epipam.score_settings import CACHE_SIZE
 
 
-class Regions(NamedTuple):
-    """What is computed once for each of some windows of one anchor.
+class Tiling(NamedTuple):
+    """How much is worked on at once.
 
     Attributes
     ----------
-    features
-        float (n, positions, c): output of block 1.
-    taps
-        float (n, positions - k + 1, k, c): for each output position of block 2's convolution, the
-        k products of the kernel's taps with the features they read.
+    pairs
+        Pairs of a tile.
+    windows
+        Windows whose own results are computed in one pass.
+    enhancers
+        Enhancers that are compared at once with all promoters that any of them is paired with:
+        one wastes no arithmetic, more make fewer and larger products.
     """
 
-    features: Tensor
-    taps: Tensor
+    pairs: int
+    windows: int
+    enhancers: int
+
+
+CPU_TILING = Tiling(pairs=256, windows=8, enhancers=1)
+GPU_TILING = Tiling(pairs=4_096, windows=16, enhancers=16)
 
 
 class RegionEngine:
     """Scores pairs by tiles of shared windows; equal to full forward passes but for rounding.
 
+    On a CPU each of torch's threads works on tiles of its own: small products gain little from
+    being split.
+
     Parameters
     ----------
     network
-        A model with position attention.
+        A model with position attention; its weights are read here, once.
     device
         Where it runs.
     cache_size
-        Bytes of per-window results that are kept while a table is scored.
+        Bytes of what is kept per promoter, from one call to the next as well.
+    tiling
+        How much is worked on at once; by default what suits the device.
     """
 
-    def __init__(self, network: Epipam, device: torch.device, cache_size: int = CACHE_SIZE) -> None:
+    def __init__(
+        self,
+        network: Epipam,
+        device: torch.device,
+        cache_size: int = CACHE_SIZE,
+        tiling: Tiling | None = None,
+    ) -> None:
+        if not network.config.position_attention:
+            raise ValueError("the network has no position attention: score it by forward passes")
         self.network = network.to(device).eval()
         self.device = device
-        self.cache_size = cache_size
+        on_cpu = device.type == "cpu"
+        self.tiling = tiling or (CPU_TILING if on_cpu else GPU_TILING)
+        self.n_threads = torch.get_num_threads() if on_cpu else 1
+        with torch.inference_mode():
+            enhancer, promoter = (Branch(network, anchor) for anchor in ("enhancer", "promoter"))
+        size = cache_size // self.n_threads
+        kept = [KeptRegions(promoter, size, self.tiling.windows) for _ in range(self.n_threads)]
+        self._scorers = [_TileScorer(network, enhancer, each, self.tiling) for each in kept]
+        self._pairs_per_tile = min(self.tiling.pairs, kept[0].capacity)
 
     @property
     def enhancer_length(self) -> int:
@@ -73,120 +102,112 @@ class RegionEngine:
     def promoter_length(self) -> int:
         return self.network.config.promoter_length
 
-    @torch.inference_mode()
     def logits(self, windows: PairWindows) -> np.ndarray:
         """Return float64 (n_pairs,), in the order of the pairs."""
         found = np.empty(len(windows), dtype=np.float64)
-        promoters = _Promoters(self, windows.promoter)
         order = np.lexsort((windows.promoter_row, windows.enhancer_row))
-        for pairs in _tiles(order, windows.enhancer_row):
-            enhancer, enhancer_row = np.unique(windows.enhancer_row[pairs], return_inverse=True)
-            promoter, promoter_row = np.unique(windows.promoter_row[pairs], return_inverse=True)
-            found[pairs] = self._tile(
-                self.regions(windows.enhancer[enhancer], "enhancer"),
-                promoters.take(promoter),
-                torch.from_numpy(enhancer_row).to(self.device),
-                torch.from_numpy(promoter_row).to(self.device),
-            )
+        tiles = [
+            order[first : first + self._pairs_per_tile]
+            for first in range(0, len(order), self._pairs_per_tile)
+        ]
+
+        def score(scorer: _TileScorer, some: list[np.ndarray]) -> None:
+            for tile in some:
+                found[tile] = scorer.logits(windows, tile)
+
+        # Neighbouring tiles share promoters: each thread gets a span of them.
+        n_spans = max(1, min(self.n_threads, len(tiles)))
+        cuts = np.linspace(0, len(tiles), n_spans + 1).astype(int)
+        spans = [tiles[first:last] for first, last in pairwise(cuts)]
+        with _one_thread_each(n_spans) as pool:
+            list(pool.map(score, self._scorers, spans))
         return found
 
-    def regions(self, packed: np.ndarray, anchor: str) -> Regions:
-        """Compute what depends on one window alone.
 
-        Parameters
-        ----------
-        packed
-            uint8 (n, ceil(L / 2)).
-        anchor
-            `enhancer` or `promoter`.
-        """
-        length = getattr(self, f"{anchor}_length")
-        blocks = getattr(self.network, f"{anchor}_blocks")
-        onehot = unpack(torch.from_numpy(packed).to(self.device), length)
-        features = blocks[0](onehot).transpose(1, 2).contiguous()
-        weight = blocks[1].conv.weight  # (out, in, k)
-        out, inputs, width = weight.shape
-        products = features @ weight.permute(1, 2, 0).reshape(inputs, width * out)
-        products = products.view(*features.shape[:2], width, out)
-        # Tap k at output position i reads input position i + k: a diagonal, as a strided view.
-        n, positions = features.shape[:2]
-        step_n, step_position, step_tap, step_out = products.stride()
-        taps = products.as_strided(
-            (n, positions - width + 1, width, out),
-            (step_n, step_position, step_position + step_tap, step_out),
+class _TileScorer:
+    """What one thread scores tiles with."""
+
+    def __init__(
+        self, network: Epipam, enhancers: Branch, promoters: KeptRegions, tiling: Tiling
+    ) -> None:
+        self.network = network
+        self.enhancers = enhancers
+        self.promoters = promoters
+        self.tiling = tiling
+
+    @torch.inference_mode()
+    def logits(self, windows: PairWindows, tile: np.ndarray) -> np.ndarray:
+        """Return the logits of some pairs, float64 (n,), given as rows sorted by enhancer."""
+        row = windows.enhancer_row[tile]
+        distinct, promoter = np.unique(windows.promoter_row[tile], return_inverse=True)
+        slot = self.promoters.slots(windows.promoter[distinct])[promoter]
+        enhancer_features, promoter_score = self._enhancers(windows.enhancer, row, slot)
+        promoter_features = self._promoters(slot, promoter_score)
+        attention = position_attention(
+            enhancer_features.transpose(1, 2), promoter_features.transpose(1, 2)
         )
-        return Regions(features, taps.contiguous())
-
-    def _tile(
-        self,
-        enhancers: Regions,
-        promoters: Regions,
-        enhancer_row: Tensor,
-        promoter_row: Tensor,
-    ) -> np.ndarray:
-        """Return the logits of some of the pairs of a tile."""
-        enhancer_score, promoter_score = _first_attention(enhancers.features, promoters.features)
-        enhancer = self._second_block(enhancers, enhancer_score, "enhancer")
-        promoter = self._second_block(promoters, promoter_score, "promoter")
-        enhancer = enhancer[enhancer_row, :, promoter_row].transpose(1, 2)
-        promoter = promoter[promoter_row, :, enhancer_row].transpose(1, 2)
-        attention = position_attention(enhancer, promoter)
         logits = self.network.from_second_attention(attention.enhancer, attention.promoter)
         return logits.double().cpu().numpy()
 
-    def _second_block(self, regions: Regions, score: Tensor, anchor: str) -> Tensor:
-        """Return block 2's output, (n, positions, partners, c), from scores (n, partners, n1)."""
-        block = getattr(self.network, f"{anchor}_blocks")[1]
-        n, outputs, width, channels = regions.taps.shape
-        partners = score.shape[1]
-        # (n, outputs, partners, width) times (n, outputs, width, c)
-        weights = (1 + score).unfold(2, width, 1).transpose(1, 2)
-        convolved = torch.bmm(
-            weights.reshape(n * outputs, partners, width),
-            regions.taps.view(n * outputs, width, channels),
-        )
-        pool = min(block.pool, outputs)
-        kept = outputs // pool * pool
-        pooled = (
-            convolved.view(n, outputs, partners, channels)[:, :kept]
-            .unflatten(1, (-1, pool))
-            .amax(dim=2)
-        )
-        return F.relu(pooled + block.conv.bias)
+    def _enhancers(
+        self, packed: np.ndarray, row: np.ndarray, slot: np.ndarray
+    ) -> tuple[Tensor, Tensor]:
+        """Return block 2's output for the enhancer of each pair, and PAM 1's promoter scores.
+
+        Returns
+        -------
+        float (n_pairs, positions, c) and (n_pairs, m).
+        """
+        features, scores = [], []
+        for some in _runs(row, self.tiling.windows):
+            own = self.enhancers.features(self._on_device(packed[np.unique(row[some])]))
+            first = 0
+            for pairs in _runs(row[some], self.tiling.enhancers):
+                enhancers, enhancer = np.unique(row[some][pairs], return_inverse=True)
+                promoters, promoter = np.unique(slot[some][pairs], return_inverse=True)
+                group = own[first : first + len(enhancers)]
+                enhancer_score, promoter_score = _first_attention(
+                    group, self.promoters.features(promoters)
+                )
+                convolved = self.enhancers.second_block(
+                    self.enhancers.products(group), enhancer_score
+                )
+                chosen = self._on_device(enhancer), self._on_device(promoter)
+                features.append(convolved[chosen[0], :, chosen[1]])
+                scores.append(promoter_score[chosen[1], chosen[0]])
+                first += len(enhancers)
+        return torch.cat(features), torch.cat(scores)
+
+    def _promoters(self, slot: np.ndarray, score: Tensor) -> Tensor:
+        """Return block 2's output for the promoter of each pair, float (n_pairs, positions, c)."""
+        order = np.argsort(slot, kind="stable")
+        score = score[self._on_device(order)]
+        found = [
+            self.promoters.branch.second_block(
+                self.promoters.products(int(slot[order[pairs.start]])), score[None, pairs]
+            )[0].transpose(0, 1)
+            for pairs in _runs(slot[order], 1)
+        ]
+        return torch.cat(found)[self._on_device(np.argsort(order, kind="stable"))]
+
+    def _on_device(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.promoters.device)
 
 
-class _Promoters:
-    """Per-window results of promoters, the least recently used going first."""
-
-    def __init__(self, engine: RegionEngine, packed: np.ndarray) -> None:
-        self.engine = engine
-        self.packed = packed
-        self.kept: OrderedDict[int, Regions] = OrderedDict()
-
-    def take(self, rows: np.ndarray) -> Regions:
-        missing = [int(row) for row in rows if int(row) not in self.kept]
-        for start in range(0, len(missing), WINDOWS_PER_PASS):
-            some = missing[start : start + WINDOWS_PER_PASS]
-            computed = self.engine.regions(self.packed[some], "promoter")
-            for i, row in enumerate(some):
-                self.kept[row] = Regions(computed.features[i].clone(), computed.taps[i].clone())
-        for row in rows:
-            self.kept.move_to_end(int(row))
-        found = [self.kept[int(row)] for row in rows]
-        self._forget()
-        return Regions(
-            torch.stack([regions.features for regions in found]),
-            torch.stack([regions.taps for regions in found]),
-        )
-
-    def _forget(self) -> None:
-        sizes = [t.numel() * t.element_size() for t in next(iter(self.kept.values()))]
-        while len(self.kept) > max(1, self.engine.cache_size // sum(sizes)):
-            self.kept.popitem(last=False)
+@contextmanager
+def _one_thread_each(n_threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads in which torch splits nothing further."""
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(n_threads, "score", torch.set_num_threads, (1,)) as pool:
+            yield pool
+    finally:
+        # In other threads, too, this is what new ones begin with.
+        torch.set_num_threads(before)
 
 
 def _first_attention(enhancer: Tensor, promoter: Tensor) -> tuple[Tensor, Tensor]:
-    """Return PAM 1's scores of every enhancer with every promoter of a tile.
+    """Return PAM 1's scores of every enhancer with every promoter.
 
     Parameters
     ----------
@@ -198,27 +219,15 @@ def _first_attention(enhancer: Tensor, promoter: Tensor) -> tuple[Tensor, Tensor
     float (a, b, n) and (b, a, m).
     """
     channels = enhancer.shape[2]
-    partners = promoter.reshape(-1, channels).T
-    shape = (enhancer.shape[1], promoter.shape[0], promoter.shape[1])
-    rows, columns = [], []
-    for one in enhancer:
-        relation = (one @ partners).view(shape)
-        rows.append(relation.amax(dim=2).T)
-        columns.append(relation.amax(dim=0))
-    enhancer_score = torch.softmax(torch.stack(rows) / channels, dim=2)
-    promoter_score = torch.softmax(torch.stack(columns, dim=1) / channels, dim=2)
+    relation = row_products(promoter.flatten(0, 1), enhancer.flatten(0, 1))
+    relation = relation.view(*promoter.shape[:2], *enhancer.shape[:2])
+    enhancer_score = torch.softmax(relation.amax(dim=1) / channels, dim=2).transpose(0, 1)
+    promoter_score = torch.softmax(relation.amax(dim=3) / channels, dim=1).transpose(1, 2)
     return enhancer_score, promoter_score
 
 
-def _tiles(order: np.ndarray, enhancer_row: np.ndarray) -> list[np.ndarray]:
-    """Cut pairs, ordered by enhancer, into tiles of few enhancers and few pairs."""
-    rows = enhancer_row[order]
-    starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-    tiles, first = [], 0
-    for number, start in enumerate(starts.tolist()):
-        behind = number - np.searchsorted(starts, first)
-        if behind == ENHANCERS_PER_TILE or (behind and start - first >= PAIRS_PER_TILE):
-            tiles.append(order[first:start])
-            first = start
-    tiles.append(order[first:])
-    return tiles
+def _runs(values: np.ndarray, size: int) -> Iterator[slice]:
+    """Yield slices of grouped values, at most `size` distinct ones in each."""
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])[::size].tolist()
+    for first, last in zip(starts, [*starts[1:], len(values)], strict=True):
+        yield slice(first, last)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,90 +13,16 @@ import torch
 from epipam.checks import PairCheck, Tally, check_pairs
 from epipam.devices import choose_device
 from epipam.encoding import encode_packed
+from epipam.engine import Engine, PairWindows, PlainEngine
 from epipam.genome import Genome
-from epipam.models import Epipam, load_model, unpack
+from epipam.models import Epipam, load_model
 from epipam.pairs import PairTable, iter_pairs
+from epipam.region_engine import RegionEngine
+from epipam.score_settings import BATCH_SIZE, CACHE_SIZE
 from epipam.score_writers import FurtherColumns, check_output, open_writer
 from epipam.windows import resize
 
-BATCH_SIZE = 256
 CHUNK_ROWS = 20_000
-
-
-class PairWindows(NamedTuple):
-    """The windows of some pairs, each distinct window once.
-
-    Attributes
-    ----------
-    enhancer, promoter
-        uint8 (n_distinct, ceil(L / 2)): packed one-hot.
-    enhancer_row, promoter_row
-        int64 (n_pairs,): which distinct window each pair reads.
-    """
-
-    enhancer: np.ndarray
-    promoter: np.ndarray
-    enhancer_row: np.ndarray
-    promoter_row: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.enhancer_row)
-
-
-class Engine(Protocol):
-    """What turns windows into logits; a faster one may work per distinct window."""
-
-    @property
-    def enhancer_length(self) -> int:
-        """Window length, bp."""
-
-    @property
-    def promoter_length(self) -> int:
-        """Window length, bp."""
-
-    def logits(self, windows: PairWindows) -> np.ndarray:
-        """Return float64 (n_pairs,)."""
-
-
-class PlainEngine:
-    """Batched forward passes of the whole network.
-
-    Parameters
-    ----------
-    network
-        The model.
-    device
-        Where it runs.
-    batch_size
-        Pairs per forward pass.
-    """
-
-    def __init__(self, network: Epipam, device: torch.device, batch_size: int = BATCH_SIZE) -> None:
-        self.network = network.to(device).eval()
-        self.device = device
-        self.batch_size = batch_size
-
-    @property
-    def enhancer_length(self) -> int:
-        return self.network.config.enhancer_length
-
-    @property
-    def promoter_length(self) -> int:
-        return self.network.config.promoter_length
-
-    def logits(self, windows: PairWindows) -> np.ndarray:
-        found = np.empty(len(windows), dtype=np.float64)
-        with torch.inference_mode():
-            for start in range(0, len(windows), self.batch_size):
-                rows = slice(start, start + self.batch_size)
-                enhancer = torch.from_numpy(windows.enhancer[windows.enhancer_row[rows]])
-                promoter = torch.from_numpy(windows.promoter[windows.promoter_row[rows]])
-                logits = self.network(
-                    unpack(enhancer.to(self.device), self.enhancer_length),
-                    unpack(promoter.to(self.device), self.promoter_length),
-                )
-                found[rows] = logits.double().cpu().numpy()
-        return found
 
 
 @dataclass(frozen=True)
@@ -123,10 +48,35 @@ class ScoreResult:
 
 
 def load_engine(
-    model: str | Path, device: str = "auto", batch_size: int = BATCH_SIZE
-) -> PlainEngine:
-    """Load a model folder for scoring on `auto`, `cpu`, `cuda` or any device torch names."""
-    return PlainEngine(load_model(model), choose_device(device), batch_size)
+    model: str | Path,
+    device: str = "auto",
+    batch_size: int = BATCH_SIZE,
+    cache_size: int = CACHE_SIZE,
+) -> Engine:
+    """Load a model folder for scoring.
+
+    Parameters
+    ----------
+    device
+        `auto`, `cpu`, `cuda` or any device torch names.
+    batch_size
+        Pairs per forward pass, for models without position attention.
+    cache_size
+        Bytes of what is kept per window, for models with position attention.
+    """
+    return engine_for(load_model(model), choose_device(device), batch_size, cache_size)
+
+
+def engine_for(
+    network: Epipam,
+    device: torch.device,
+    batch_size: int = BATCH_SIZE,
+    cache_size: int = CACHE_SIZE,
+) -> Engine:
+    """Return the fastest engine that a network can be scored with, as `load_engine` does."""
+    if network.config.position_attention:
+        return RegionEngine(network, device, cache_size)
+    return PlainEngine(network, device, batch_size)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -242,8 +192,11 @@ def _distinct(
     """Return the packed distinct windows of one anchor, and which of them each pair reads."""
     start = resize(frame[f"{anchor}_start"].to_numpy(), frame[f"{anchor}_end"].to_numpy(), length)
     chrom, names = pd.factorize(frame[f"{anchor}_chrom"])
-    keys, row = np.unique(np.stack([chrom, start], axis=1), axis=0, return_inverse=True)
+    # One number per window, in genome order: NumPy is slow to find distinct rows.
+    place = chrom * 2**40 + start
+    _, at, row = np.unique(place, return_index=True, return_inverse=True)
     sequences = [
-        genome.fetch(contigs[names[code]], int(first), int(first) + length) for code, first in keys
+        genome.fetch(contigs[names[code]], first, first + length)
+        for code, first in zip(chrom[at], start[at].tolist(), strict=True)
     ]
-    return encode_packed(sequences, length), row.reshape(-1)
+    return encode_packed(sequences, length), row

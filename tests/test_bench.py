@@ -17,6 +17,7 @@ BENCH = Path(__file__).parents[1] / "bench"
 RATIOS = {
     "build": {"build_over_codec", "build_two_process_speedup", "bits_per_base"},
     "loader": {"loader_two_worker_speedup", "train_over_cached_batch"},
+    "score": {"score_over_plain", "kipoi_over_plain", "score_max_abs_difference"},
     "memory": {"build_memory_ratio", "loader_memory_ratio", "train_memory_ratio"},
 }
 

@@ -14,6 +14,7 @@ from epipam.encoding import (
     encode,
     encode_packed,
     pack,
+    pack_onehot,
     packed_length,
     reverse_complement,
     shift,
@@ -126,6 +127,13 @@ def test_no_sequences_make_empty_arrays(length):
     assert reverse_complement(none, length).shape == none.shape
     assert shift(none, length, np.zeros(0, dtype=np.int64)).shape == none.shape
     assert decode(none, length) == []
+
+
+@given(sequences, st.sampled_from([np.float32, np.uint8, bool]))
+def test_packing_onehot_undoes_unpacking(sequence, dtype):
+    packed = encode_packed([sequence, sequence[::-1]], len(sequence))
+    onehot = unpack_onehot(packed, len(sequence)).astype(dtype)
+    assert pack_onehot(onehot).tolist() == packed.tolist()
 
 
 @given(sequences)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from epipam.errors import PairTableError, RequestError
 from epipam.kipoi_batches import (
@@ -17,7 +18,7 @@ from epipam.kipoi_batches import (
     only_batch,
     restore_numpy_names,
 )
-from epipam.models import EpipamConfig, create_model, save_model
+from epipam.models import EpipamConfig, create_model, load_model, save_model
 from epipam.scoring import load_engine, score_file
 
 ENHANCER_LENGTH, PROMOTER_LENGTH = 1301, 1250
@@ -171,6 +172,22 @@ def test_probabilities_are_those_of_epipam_score(
     ]
     assert [part.shape for part in found] == [(4, 1), (3, 1)]
     np.testing.assert_allclose(np.concatenate(found)[:, 0], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["one-hot", "shared", "mean of sequences"])
+def test_probabilities_are_those_of_a_forward_pass_whatever_the_windows(
+    batches: PairTableBatches, inputs: Path, kind: str
+) -> None:
+    given = batches[0]["inputs"]
+    enhancer, promoter = given["enhancer"], given["promoter"]
+    if kind == "shared":
+        promoter = np.repeat(promoter[:1], len(promoter), axis=0)
+    if kind == "mean of sequences":
+        enhancer = (enhancer + enhancer[::-1]) / 2
+    with torch.no_grad():
+        logits = load_model(inputs / "model")(torch.tensor(enhancer), torch.tensor(promoter))
+    found = OnehotScorer(inputs / "model", device="cpu").probabilities(enhancer, promoter)
+    np.testing.assert_allclose(found[:, 0], torch.sigmoid(logits).numpy(), rtol=0, atol=1e-6)
 
 
 def test_numpy_gets_back_the_names_that_the_hdf5_writer_looks_up(

@@ -1,68 +1,133 @@
 """Scoring by shared windows: the logits of full forward passes, whatever is shared."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from epipam import region_engine
 from epipam.encoding import pack
-from epipam.models import EpipamConfig, create_model
-from epipam.region_engine import RegionEngine
-from epipam.scoring import PairWindows, PlainEngine
+from epipam.engine import PairWindows, PlainEngine
+from epipam.models import Epipam, EpipamConfig, create_model
+from epipam.region_engine import CPU_TILING, RegionEngine, Tiling
 
 CPU = torch.device("cpu")
 CONFIG = EpipamConfig(enhancer_length=1_501, promoter_length=1_300)
+CODES = np.array([8, 4, 2, 1, 0], dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def network():
+def network() -> Epipam:
     torch.manual_seed(1)
-    return create_model("epipam", CONFIG)
+    network = create_model("epipam", CONFIG)
+    with torch.no_grad():
+        # Fresh biases are zero, and would hide where one is missing.
+        for name, parameter in network.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(std=0.1)
+    return network
 
 
-def windows(rng: np.random.Generator, n_enhancers: int, n_promoters: int, pairs: np.ndarray):
-    codes = np.array([8, 4, 2, 1, 0], dtype=np.uint8)
-    enhancer = pack(rng.choice(codes, (n_enhancers, CONFIG.enhancer_length)))
-    promoter = pack(rng.choice(codes, (n_promoters, CONFIG.promoter_length)))
+def windows(
+    rng: np.random.Generator, n_enhancers: int, n_promoters: int, pairs: NDArray[np.int64]
+) -> PairWindows:
+    enhancer = pack(rng.choice(CODES, (n_enhancers, CONFIG.enhancer_length)))
+    promoter = pack(rng.choice(CODES, (n_promoters, CONFIG.promoter_length)))
     return PairWindows(enhancer, promoter, pairs[:, 0], pairs[:, 1])
 
 
-@pytest.mark.parametrize("n_pairs", [1, 2, 57])
-def test_logits_equal_full_forward_passes(network, n_pairs):
+def any_pairs(
+    rng: np.random.Generator, n_enhancers: int, n_promoters: int, n: int
+) -> NDArray[np.int64]:
+    return np.stack([rng.integers(0, n_enhancers, n), rng.integers(0, n_promoters, n)], axis=1)
+
+
+@pytest.mark.parametrize("n_pairs", [1, 2, 57, 700])
+def test_logits_equal_full_forward_passes(network: Epipam, n_pairs: int) -> None:
     rng = np.random.default_rng(n_pairs)
-    pairs = np.stack([rng.integers(0, 11, n_pairs), rng.integers(0, 5, n_pairs)], axis=1)
-    given = windows(rng, 11, 5, pairs)
+    given = windows(rng, 11, 5, any_pairs(rng, 11, 5, n_pairs))
     expected = PlainEngine(network, CPU).logits(given)
-    found = RegionEngine(network, CPU).logits(given)
+    assert np.std(expected) > 1e-3 or n_pairs == 1
+    np.testing.assert_allclose(RegionEngine(network, CPU).logits(given), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "tiling", [Tiling(1, 1, 1), Tiling(7, 3, 2), Tiling(64, 8, 8), Tiling(500, 2, 5)]
+)
+def test_the_tiling_changes_nothing(network: Epipam, tiling: Tiling) -> None:
+    rng = np.random.default_rng(2)
+    given = windows(rng, 13, 9, any_pairs(rng, 13, 9, 90))
+    expected = PlainEngine(network, CPU).logits(given)
+    found = RegionEngine(network, CPU, tiling=tiling).logits(given)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_cache_of_one_window_changes_nothing(network):
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_every_pair_is_scored_once_by_any_number_of_threads(
+    network: Epipam, n_threads: int
+) -> None:
     rng = np.random.default_rng(3)
-    pairs = np.stack([np.repeat(np.arange(9), 4), np.tile(np.arange(4), 9)], axis=1)
-    given = windows(rng, 9, 4, pairs)
-    expected = RegionEngine(network, CPU).logits(given)
-    np.testing.assert_allclose(
-        RegionEngine(network, CPU, cache_size=1).logits(given), expected, atol=1e-6
-    )
+    given = windows(rng, 40, 9, any_pairs(rng, 40, 9, 150))
+    expected = PlainEngine(network, CPU).logits(given)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(n_threads)
+        engine = RegionEngine(network, CPU, tiling=CPU_TILING._replace(pairs=20))
+        np.testing.assert_allclose(engine.logits(given), expected, atol=1e-5)
+        assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
 
 
-def test_the_cache_stays_within_its_bound(network):
+def test_a_cache_of_one_window_changes_nothing(network: Epipam) -> None:
     rng = np.random.default_rng(4)
-    given = windows(rng, 2, 12, np.stack([np.zeros(12, int), np.arange(12)], axis=1))
-    engine = RegionEngine(network, CPU)
-    one = engine.regions(given.promoter[:1], "promoter")
-    size = sum(t.numel() * t.element_size() for t in one)
-    engine.cache_size = 3 * size
-    promoters = region_engine._Promoters(engine, given.promoter)
-    for row in range(12):
-        promoters.take(np.array([row]))
-        assert len(promoters.kept) <= 3
+    given = windows(rng, 9, 4, np.stack([np.repeat(np.arange(9), 4), np.tile(np.arange(4), 9)], 1))
+    expected = RegionEngine(network, CPU).logits(given)
+    small = RegionEngine(network, CPU, cache_size=1)
+    np.testing.assert_allclose(small.logits(given), expected, atol=1e-6)
 
 
-def test_tiles_hold_every_pair_once():
+def test_what_is_kept_from_one_call_serves_the_next(network: Epipam) -> None:
     rng = np.random.default_rng(5)
-    enhancer_row = rng.integers(0, 60, 700)
-    tiles = region_engine._tiles(np.argsort(enhancer_row, kind="stable"), enhancer_row)
-    assert sorted(np.concatenate(tiles)) == list(range(700))
-    assert max(len(np.unique(enhancer_row[t])) for t in tiles) <= region_engine.ENHANCERS_PER_TILE
+    pairs = any_pairs(rng, 6, 12, 60)
+    given = windows(rng, 6, 12, pairs)
+    expected = PlainEngine(network, CPU).logits(given)
+    engine = RegionEngine(network, CPU)
+    order = rng.permutation(60)
+    for some in np.array_split(order, 7):
+        part = PairWindows(given.enhancer, given.promoter, pairs[some, 0], pairs[some, 1])
+        np.testing.assert_allclose(engine.logits(part), expected[some], atol=1e-5)
+
+
+def test_windows_of_equal_sequence_are_one(network: Epipam) -> None:
+    rng = np.random.default_rng(6)
+    given = windows(rng, 3, 2, any_pairs(rng, 3, 4, 20))
+    doubled = PairWindows(
+        given.enhancer, np.tile(given.promoter, (2, 1)), given.enhancer_row, given.promoter_row
+    )
+    single = PairWindows(given.enhancer, given.promoter, given.enhancer_row, given.promoter_row % 2)
+    engine = RegionEngine(network, CPU)
+    np.testing.assert_allclose(engine.logits(doubled), engine.logits(single), atol=1e-6)
+
+
+def test_no_pairs_give_no_logits(network: Epipam) -> None:
+    given = windows(np.random.default_rng(0), 1, 1, np.empty((0, 2), dtype=np.int64))
+    assert RegionEngine(network, CPU).logits(given).shape == (0,)
+
+
+def test_a_network_without_position_attention_is_refused() -> None:
+    with pytest.raises(ValueError, match="no position attention"):
+        RegionEngine(create_model("epi", CONFIG), CPU)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_gives_the_same_logits(network: Epipam) -> None:
+    rng = np.random.default_rng(7)
+    given = windows(rng, 40, 9, any_pairs(rng, 40, 9, 300))
+    expected = PlainEngine(network, CPU).logits(given)
+    try:
+        found = RegionEngine(network, torch.device("cuda")).logits(given)
+    finally:
+        network.to(CPU)
+    np.testing.assert_allclose(found, expected, atol=1e-4)

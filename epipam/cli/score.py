@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
+from epipam.score_settings import BATCH_SIZE, CACHE_SIZE
+
+MEGABYTE = 1_000_000
 
 
 @click.command("score", cls=EpipamCommand)
@@ -21,7 +24,19 @@ from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_r
     required=True,
     help=".bedpe, .bedpe.gz, .tsv, .tsv.gz or .parquet.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=256, help="Pairs per forward pass.")
+@click.option(
+    "--cache-size",
+    type=click.IntRange(1),
+    default=CACHE_SIZE // MEGABYTE,
+    metavar="MB",
+    help="Memory for what is computed once per region, in megabytes.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=BATCH_SIZE,
+    help="Pairs per forward pass, of a model without position attention.",
+)
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
 @click.option(
@@ -43,6 +58,7 @@ def score(
     genome: Path,
     pairs: Path,
     out: Path,
+    cache_size: int,
     batch_size: int,
     device: str,
     label_column: str | None,
@@ -65,7 +81,7 @@ def score(
     from epipam.scoring import load_engine, score_file
 
     keep_freed_memory()
-    engine = load_engine(model, device, batch_size)
+    engine = load_engine(model, device, batch_size, cache_size * MEGABYTE)
     click.echo(f"device: {describe_device(engine.device)}", err=True)
     if about := read_config(model).get("provenance", {}).get("about"):
         click.echo(f"model: {about}", err=True)
