@@ -19,6 +19,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from measuring.arithmetic import (
+    multiplications_per_second,
+    plain_multiplications,
+    shared_multiplications,
+)
 from measuring.candidates import Candidates, real_candidates, simulated_candidates
 from measuring.memory import peak_memory
 from measuring.plain import PlainEpipam
@@ -27,10 +32,12 @@ from measuring.timing import time_in_turn
 
 from epipam.devices import choose_device, describe_device
 from epipam.engine import PairWindows, PlainEngine
+from epipam.genome import Genome
 from epipam.kipoi_export import export_folder
 from epipam.memory import keep_freed_memory
 from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model, unpack
-from epipam.scoring import engine_for, score_file
+from epipam.pairs import read_pairs
+from epipam.scoring import engine_for, probabilities, read_windows, score_file
 
 # Both have 9.3 pairs per enhancer; the mean of the genome is 9.2.
 SAMPLE = ["chr14", "chr20"]
@@ -103,11 +110,12 @@ def main() -> None:
             "candidates": candidates.source,
             "weights": "random" if asked.quick else "bundled",
         }
-        metrics = list(
-            whole_job(candidates, model, folder)
-            if asked.whole
-            else against_plain(candidates, model, folder, device, scale)
-        )
+        if asked.whole:
+            metrics = list(whole_job(candidates, model, folder))
+        else:
+            metrics = list(against_plain(candidates, model, folder, device, scale))
+        if device.type == "cuda" and not asked.whole:
+            metrics += reduced_precision(candidates, load_model(model), device, scale)
     print_result("score", found_in, metrics)
 
 
@@ -150,6 +158,7 @@ def against_plain(
     rates = {name: turns.seconds(name) / n for name, n in n_pairs.items()}
     for name, seconds in rates.items():
         yield Metric(f"{name}_pairs_per_second", 1 / seconds, "pairs/s")
+    yield from arithmetic(candidates, network.config, rates)
     for name in ("score", "kipoi"):
         per_pair = n_pairs["plain"] / n_pairs[name]
         yield Metric(f"{name}_over_plain", turns.ratio("plain", name) / per_pair, "x")
@@ -159,6 +168,47 @@ def against_plain(
         for name in ("score", "plain")
     )
     yield Metric("score_max_abs_difference", np.abs(scores - plain).max(), "probability")
+
+
+def reduced_precision(
+    candidates: Candidates, network: Epipam, device: torch.device, scale: Scale
+) -> Iterator[Metric]:
+    """Yield how fast forward passes in bfloat16 are on a GPU, and how far they move the scores."""
+    engine = PlainEngine(network, device)
+    frame = read_pairs(candidates.first(scale.plain_pairs)).frame
+    genome = Genome(candidates.genome)
+    contigs = {name: name for name in genome.contigs}
+    lengths = (engine.enhancer_length, engine.promoter_length)
+    windows = read_windows(frame, genome, contigs, *lengths)
+
+    def reduced() -> np.ndarray:
+        with torch.autocast(device.type, torch.bfloat16):
+            return engine.logits(windows)
+
+    exact, moved = probabilities(engine.logits(windows)), probabilities(reduced())
+    turns = time_in_turn({"float32": lambda: engine.logits(windows), "bf16": reduced}, scale.turns)
+    for name in ("float32", "bf16"):
+        rate = len(windows) / turns.seconds(name)
+        yield Metric(f"forward_{name}_pairs_per_second", rate, "pairs/s")
+    yield Metric("bf16_max_abs_difference", np.abs(moved - exact).max(), "probability")
+
+
+def arithmetic(
+    candidates: Candidates, config: EpipamConfig, seconds_per_pair: dict[str, float]
+) -> Iterator[Metric]:
+    """Yield how many multiplications a pair takes, and at what share of the machine's rate."""
+    rows = pd.read_csv(candidates.pairs, sep="\t", header=None)
+    distinct = (len(rows.drop_duplicates(columns)) for columns in ([0, 1, 2], [3, 4, 5]))
+    needed = {
+        "plain": plain_multiplications(config),
+        "score": shared_multiplications(config, len(rows), *distinct),
+    }
+    rate = multiplications_per_second()
+    yield Metric("matrix_product_rate", rate / 1e9, "1e9 multiplications/s")
+    for name, n in needed.items():
+        share = n / seconds_per_pair[name] / rate
+        yield Metric(f"{name}_multiplications_per_pair", n / 1e6, "1e6 multiplications")
+        yield Metric(f"{name}_share_of_matrix_product_rate", share, "x")
 
 
 def whole_job(candidates: Candidates, model: Path, folder: Path) -> Iterator[Metric]:

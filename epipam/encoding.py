@@ -8,6 +8,7 @@ nibble; in a sequence of odd length the last low nibble is zero.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 BASES = "ACGT"
 CODES = {"A": 0b1000, "C": 0b0100, "G": 0b0010, "T": 0b0001}
@@ -23,10 +24,6 @@ _PACKED_LETTERS = LETTER_CODE[_TWO[:, 0]] << 4 | LETTER_CODE[_TWO[:, 1]]
 # A and T, C and G are mirror images in bit order, so the complement of a base is its nibble
 # reversed, and the reverse complement of two bases is their byte reversed.
 _REVERSED_BYTE = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)], dtype=np.uint8)
-_BITS = np.array([[code >> 3 & 1, code >> 2 & 1, code >> 1 & 1, code & 1] for code in range(16)])
-_BYTE_ONEHOT = np.stack([_BITS[np.arange(256) >> 4], _BITS[np.arange(256) & 15]], axis=-1).astype(
-    np.uint8
-)
 
 
 def packed_length(length: int) -> int:
@@ -78,12 +75,11 @@ def encode_packed(sequences: list[str], length: int) -> np.ndarray:
     return pack(encode(letters).reshape(len(sequences), length))
 
 
-def unpack_onehot(packed: np.ndarray, length: int) -> np.ndarray:
-    """Unpack to one-hot: uint8 (n, ceil(length / 2)) to uint8 (n, 4, length), rows A C G T."""
+def unpack_onehot(packed: np.ndarray, length: int, dtype: npt.DTypeLike = np.uint8) -> np.ndarray:
+    """Unpack to one-hot: uint8 (n, ceil(length / 2)) to `dtype` (n, 4, length), rows A C G T."""
     _check_width(packed, length)
-    pairs = _BYTE_ONEHOT[packed]  # (n, bytes, 4, 2)
-    onehot = pairs.transpose(0, 2, 1, 3).reshape(len(packed), 4, 2 * packed.shape[-1])
-    return np.ascontiguousarray(onehot[..., :length])
+    bits = np.unpackbits(packed, axis=1, count=4 * length)
+    return bits.reshape(len(packed), length, 4).transpose(0, 2, 1).astype(dtype, order="C")
 
 
 def pack_onehot(onehot: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ class PairTableBatches:
         inputs: dict[str, Any] = {}
         metadata: dict[str, Any] = {"row": np.arange(first, first + len(frame), dtype=np.int64)}
         for anchor, length in self.lengths.items():
-            inputs[anchor] = unpack_onehot(packed[anchor], length).astype(np.float32)
+            inputs[anchor] = unpack_onehot(packed[anchor], length, np.float32)
             start, end = (frame[f"{anchor}_{side}"].to_numpy() for side in ("start", "end"))
             metadata[anchor] = _ranges(frame, anchor, start, end)
             window_start = resize(start, end, length)

@@ -1,4 +1,4 @@
-"""EPIPAM written down layer by layer from the paper, as a benchmark's yardstick and a test's oracle.
+"""EPIPAM written down layer by layer from the paper: a yardstick of benchmarks, an oracle of tests.
 
 Source: Liu, Zhu, Zhang, Comput Biomed 2026;1:202525, equations 1 to 3, and its authors' published
 settings.
