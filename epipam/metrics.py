@@ -171,7 +171,7 @@ def _tensors(labels: np.ndarray, scores: np.ndarray) -> tuple[torch.Tensor, torc
     # keep the order and lie within.
     distinct, ranks = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
     return torch.from_numpy(ranks / max(len(distinct) - 1, 1)), torch.from_numpy(
-        np.ascontiguousarray(labels, dtype=np.int64)
+        np.array(labels, dtype=np.int64)
     )
 
 

@@ -12,10 +12,12 @@ COMMANDS = {
     "build-store": "epipam.cli.build_store:build_store",
     "info": "epipam.cli.inspect:info",
     "verify": "epipam.cli.inspect:verify",
+    "audit": "epipam.cli.audit:audit",
     "train": "epipam.cli.train:train",
     "evaluate": "epipam.cli.evaluate:evaluate",
     "attention": "epipam.cli.attention:attention",
     "simulate": "epipam.cli.simulate:simulate",
+    "candidates": "epipam.cli.candidates:candidates",
     "score": "epipam.cli.score:score",
     "kipoi": "epipam.cli.kipoi:kipoi",
 }

@@ -1,0 +1,89 @@
+"""`epipam audit`: what a list of pairs is, and what splits of it give away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from epipam.cli.command import EpipamCommand, json_option, print_result
+from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
+
+if TYPE_CHECKING:
+    from epipam.audit import Audit
+
+
+@click.command("audit", cls=EpipamCommand)
+@click.argument("pairs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
+@click.option(
+    "--enhancer-length", type=click.IntRange(1), default=ENHANCER_LENGTH, help="Window, bp."
+)
+@click.option(
+    "--promoter-length", type=click.IntRange(1), default=PROMOTER_LENGTH, help="Window, bp."
+)
+@click.option("--seed", default=0, help="Seed of the random split.")
+@json_option
+def audit(
+    pairs: tuple[Path, ...],
+    label_column: str | None,
+    enhancer_length: int,
+    promoter_length: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Say what is in lists of pairs, and what splits of them give away without any sequence."""
+    from epipam.audit import audit as audit_pairs
+    from epipam.pairs import read_pairs
+
+    for path in pairs:
+        found = audit_pairs(
+            read_pairs(path, label_column).frame,
+            enhancer_length=enhancer_length,
+            promoter_length=promoter_length,
+            seed=seed,
+        )
+        print_result(_json(path, found), _lines(path, found), as_json)
+
+
+def _lines(path: Path, found: Audit) -> Iterator[str]:
+    unlabelled = f", {found.unlabelled:,} unlabelled" if found.unlabelled else ""
+    yield f"{path}: {found.positives:,} positive and {found.negatives:,} negative pairs{unlabelled}"
+    for anchor in ("enhancer", "promoter"):
+        regions = getattr(found, anchor)
+        if regions.distinct:
+            low, _, middle, _, high = regions.length
+            yield (
+                f"  {anchor}s: {regions.distinct:,} distinct, "
+                f"{low:,.0f} to {high:,.0f} bp, median {middle:,.0f}"
+            )
+    for label, (low, _, middle, _, high) in found.distance.items():
+        yield f"  distance of {label} pairs: {low:,.0f} to {high:,.0f} bp, median {middle:,.0f}"
+    yield (
+        f"  positive pairs whose enhancer overlaps another of the same promoter: "
+        f"{found.overlap.pairs:,} of {found.overlap.positives:,} ({found.overlap.share:.0%})"
+    )
+    for name, split in found.splits.items():
+        leaked, area = split.leakage, split.frequency_auroc
+        yield (
+            f"  {name} split: {leaked.n_test:,} test pairs; overlapping training windows: "
+            f"enhancer {leaked.enhancer:.0%}, promoter {leaked.promoter:.0%}, "
+            f"both {leaked.both:.0%}; AUROC of frequency alone "
+            + ("unknown" if area is None else f"{area:.3f}")
+        )
+
+
+def _json(path: Path, found: Audit) -> dict[str, Any]:
+    return {
+        "pairs": str(path),
+        **found._asdict(),
+        "enhancer": found.enhancer._asdict(),
+        "promoter": found.promoter._asdict(),
+        "overlap": {**found.overlap._asdict(), "share": found.overlap.share},
+        "splits": {
+            name: {**split.leakage._asdict(), "frequency_auroc": split.frequency_auroc}
+            for name, split in found.splits.items()
+        },
+    }
