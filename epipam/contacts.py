@@ -15,6 +15,7 @@ import pyranges
 
 from epipam.errors import RequestError
 from epipam.pair_formats import COLUMNS
+from epipam.region_table import Regions
 from epipam.windows import resize
 
 WINDOW_LENGTH = 1_000
@@ -65,6 +66,13 @@ def loops_from_pairs(pairs: pd.DataFrame) -> Contacts:
     table = pd.DataFrame(anchors, columns=list(CONTACT_COLUMNS[1:]))
     table.insert(0, "chrom", pairs["enhancer_chrom"].to_numpy(dtype=object))
     return Contacts(table, _counted({"between two chromosomes": int((~cis).sum())}))
+
+
+def peaks_from_regions(regions: Regions) -> pd.DataFrame:
+    """Return regions as a table of peaks, `chrom start end signal`."""
+    chrom = np.array(regions.contigs, dtype=object)[regions.contig]
+    columns = (chrom, regions.start, regions.end, regions.signal)
+    return pd.DataFrame(dict(zip(PEAK_COLUMNS, columns, strict=True)))
 
 
 def contacts_between_peaks(

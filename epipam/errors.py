@@ -23,8 +23,8 @@ class GenomeError(RequestError):
     """A FASTA that is missing, not indexable, or lacks what is asked of it."""
 
 
-class PairTableError(RequestError):
-    """A pair table with rows or columns that cannot be used.
+class TableError(RequestError):
+    """An input table with rows or columns that cannot be used.
 
     Parameters
     ----------
@@ -44,6 +44,14 @@ class PairTableError(RequestError):
         if self.n_rows > len(self.rows) > 0:
             lines.append(f"... and {self.n_rows - len(self.rows)} more")
         super().__init__("\n".join(lines))
+
+
+class PairTableError(TableError):
+    """A pair table that cannot be used."""
+
+
+class RegionError(TableError):
+    """A file of regions or genes that cannot be used."""
 
 
 class StoreError(RequestError):

@@ -4,13 +4,41 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from epipam.errors import EpipamError
+from epipam.errors import EpipamError, RequestError
 
 _DEFAULT_MODE = 0o666
+
+
+def check_new_file(path: Path, what: str, endings: Sequence[str], *, overwrite: bool) -> str:
+    """Return the ending of a file that is to be written, the longest of `endings` that fits.
+
+    Parameters
+    ----------
+    what
+        What the file is to hold, for messages.
+    overwrite
+        Whether it may exist.
+
+    Raises
+    ------
+    RequestError
+        For any other ending, a path that no file can have, and a file that must not be replaced.
+    """
+    if path.is_dir():
+        raise RequestError(f"{path}: is a folder; name a file for {what}")
+    ending = next((e for e in sorted(endings, key=len, reverse=True) if path.name.endswith(e)), "")
+    if not ending:
+        raise RequestError(f"{path}: the ending must be one of {', '.join(endings)}")
+    nearest = next((parent for parent in path.parents if parent.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        raise RequestError(f"{path}: cannot be written: {nearest} is a file, not a folder")
+    if path.exists() and not overwrite:
+        raise RequestError(f"{path}: exists already; choose another name or pass --overwrite")
+    return ending
 
 
 @contextmanager

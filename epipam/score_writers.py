@@ -1,71 +1,153 @@
-"""Score files: BEDPE, TSV and Parquet, streamed, under their final name only when whole.
+"""Score files, streamed, under their final name only when whole; the ending names the format.
 
-Text that is no UTF-8 keeps its bytes in BEDPE and TSV; Parquet, which must be UTF-8, holds such
-bytes read as Latin-1. A tab or line end within a field (quoted CSV can have one) becomes a blank
-in BEDPE and TSV.
+Tables (`.bedpe`, `.tsv`, `.parquet`) hold every pair in the input's order, unless something else
+is asked for. Browser tracks (`.interact`, `.inter.bb`, `.longrange`, `.igv.bedpe`) hold the pairs
+that have a score, sorted by position. A tab or line end within a field (quoted CSV can have one)
+becomes a blank in text.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pysam
 
-from epipam.errors import PairTableError, RequestError
-from epipam.files import whole_file
-from epipam.pairs import COLUMNS, Layout, PairTable
+from epipam.browser_tracks import (
+    igv_header,
+    igv_rows,
+    interact_header,
+    interact_rows,
+    longrange_rows,
+    require_converter,
+    write_big_interact,
+)
+from epipam.errors import RequestError
+from epipam.files import check_new_file, whole_file
+from epipam.gene_summary import SUMMARY_ENDINGS, GeneSummary
+from epipam.genome import Genome
+from epipam.pairs import PairTable
+from epipam.score_formats import (
+    FurtherColumns,
+    arrow_table,
+    bedpe_header,
+    bedpe_rows,
+    tsv_header,
+    tsv_rows,
+)
+from epipam.score_selection import ScoredPairs, Selection, take
+from epipam.score_settings import ALL_PAIRS, OutputOptions
+from epipam.sorted_rows import INDEX_SUFFIXES, Columns, SortedRows, index_suffix, write_index
 
-BEDPE_HEADER = (
-    "chrom1", "start1", "end1", "chrom2", "start2", "end2", "name", "score", "strand1", "strand2",
-)  # fmt: skip
-BEDPE_NAME, BEDPE_SCORE = 6, 7
-ENDINGS = (".bedpe", ".bedpe.gz", ".tsv", ".tsv.gz", ".parquet")
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
-_TABLE_NAMES = frozenset({*COLUMNS, "probability", "logit"})
-_BEDPE_NAMES = frozenset({*COLUMNS, *BEDPE_HEADER})
-_BEDPE_ANCHORS = (
-    "enhancer_chrom", "enhancer_start", "enhancer_end",
-    "promoter_chrom", "promoter_start", "promoter_end",
-)  # fmt: skip
-_BEDPE_KEPT: tuple[str, ...] = ("enhancer_name", "promoter_name", "label")
+__all__ = ["ENDINGS", "FurtherColumns", "ScoreWriter", "check_output", "open_writer"]
+
+_BEDPE_COLUMNS = Columns(key=(0, 1, 3, 4, 2, 5), contigs=(0, 3))
+_TSV_COLUMNS = Columns(key=(0, 1, 4, 5, 2, 6), contigs=(0, 4))
+_BED_COLUMNS = Columns(key=(0, 1, 2))
+_IGV_COLUMNS = Columns(key=(0, 1, 4), index=(0, 1, 13))
+# Of each format of text: what rows are sorted by, and first lines that are no rows and no comment.
+_TEXTS = {
+    ".bedpe": (_BEDPE_COLUMNS, 0),
+    ".tsv": (_TSV_COLUMNS, 1),
+    ".interact": (_BED_COLUMNS, 1),
+    ".longrange": (_BED_COLUMNS, 0),
+    ".igv.bedpe": (_IGV_COLUMNS, 0),
+}
+_TRACKS = frozenset({".interact", ".inter.bb", ".longrange", ".igv.bedpe"})
+ENDINGS = (*(e for text in _TEXTS for e in (text, f"{text}.gz")), ".parquet", ".inter.bb")
+
 _BLANKS = str.maketrans("\t\r\n", "   ")
-_LATIN_1 = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # of `surrogateescape`
 
-Write = Callable[[PairTable, np.ndarray, np.ndarray], None]
-Lines = Iterator[Iterable[str]]
+Rows = Callable[[ScoredPairs], Iterator[Iterable[str]]]
 
 
-def check_output(out: Path, *, overwrite: bool) -> str:
+def check_output(out: Path, *, overwrite: bool, options: OutputOptions = ALL_PAIRS) -> str:
     """Return the file's ending, one of `ENDINGS`.
 
     Raises
     ------
     RequestError
-        For any other ending, a path that no file can have, and where the file exists and must
-        not be replaced.
+        For any other ending, a path that no file can have, a file that exists and must not be
+        replaced, options that do not go with the ending, and bigInteract without UCSC's converter.
     """
-    if out.is_dir():
-        raise RequestError(f"{out}: is a folder; name a file for the scores")
-    ending = next((e for e in sorted(ENDINGS, key=len, reverse=True) if out.name.endswith(e)), None)
-    if ending is None:
-        raise RequestError(f"{out}: the ending must be one of {', '.join(ENDINGS)}")
-    nearest = next((parent for parent in out.parents if parent.exists()), None)
-    if nearest is not None and not nearest.is_dir():
-        raise RequestError(f"{out}: cannot be written: {nearest} is a file, not a folder")
-    if out.exists() and not overwrite:
-        raise RequestError(f"{out}: exists already; choose another name or pass --overwrite")
+    ending = check_new_file(out, "the scores", ENDINGS, overwrite=overwrite)
+    if options.index and not ending.endswith(".gz"):
+        raise RequestError(f"{out}: --index needs bgzip: an ending as .bedpe.gz or .interact.gz")
+    if options.sort and ending == ".parquet":
+        raise RequestError(f"{out}: Parquet keeps the input's order; --sort is for text")
+    if options.genes is not None:
+        if options.genes.resolve() == out.resolve():
+            raise RequestError(f"{out}: the scores and the summary of genes need two names")
+        check_new_file(options.genes, "the best enhancers", SUMMARY_ENDINGS, overwrite=overwrite)
+    if ending == ".inter.bb":
+        require_converter(out)
     return ending
 
 
+class ScoreWriter:
+    """What `open_writer` yields: call it with a table, its probabilities and its logits.
+
+    Attributes
+    ----------
+    written
+        How many pairs the file holds; known when the block has ended.
+    """
+
+    def __init__(self, sink: _TextSink | _ParquetSink, options: OutputOptions) -> None:
+        self.written = 0
+        self._sink = sink
+        least = options.min_score
+        if least is None and sink.scored_only:
+            least = 0.0
+        self._selection = Selection(least, options.top)
+        self.genes = GeneSummary(options.genes_top, options.min_score) if options.genes else None
+
+    def __call__(self, table: PairTable, probability: np.ndarray, logit: np.ndarray) -> None:
+        """Write the pairs that are asked for, or keep them until it is known which are."""
+        if len(table) == 0:
+            return
+        pairs = ScoredPairs(table, probability, logit)
+        self._sink.begin(pairs)
+        self._write(self._selection.add(pairs))
+        if self.genes is not None:
+            self.genes.add(pairs)
+
+    def finish(self) -> None:
+        """Write what was kept."""
+        self._write(self._selection.rest())
+
+    def _write(self, pieces: Iterable[ScoredPairs]) -> None:
+        for pairs in pieces:
+            self._sink.write(pairs)
+            self.written += len(pairs.table)
+
+
 @contextmanager
-def open_writer(out: Path, *, overwrite: bool) -> Iterator[Write]:
+def open_writer(
+    out: Path,
+    *,
+    overwrite: bool,
+    options: OutputOptions = ALL_PAIRS,
+    genome: Genome | None = None,
+) -> Iterator[ScoreWriter]:
     """Yield `write(table, probability, logit)` for the format that the file's ending names.
 
-    The file appears under its name when the block ends without an error.
+    The file appears under its name when the block ends without an error, and so do its index and
+    the summary of genes. What is sorted is sorted in a folder beside it, which takes as much
+    room as the rows do as plain text.
+
+    Parameters
+    ----------
+    genome
+        Says how long the contigs are, for `.inter.bb`.
 
     Raises
     ------
@@ -76,217 +158,155 @@ def open_writer(out: Path, *, overwrite: bool) -> Iterator[Write]:
     EpipamError
         Where writing fails.
     """
-    ending = check_output(out, overwrite=overwrite)
-    columns = FurtherColumns(ending)
-    with whole_file(out) as partial:
+    ending = check_output(out, overwrite=overwrite, options=options)
+    sort = options.sort or options.index or ending.removesuffix(".gz") in _TRACKS
+    with (
+        whole_file(out) as partial_file,
+        tempfile.TemporaryDirectory(
+            prefix=f".{out.name}.", suffix=".partial", dir=out.parent
+        ) as work,
+    ):
+        sink: _TextSink | _ParquetSink
         if ending == ".parquet":
-            with _parquet(partial, columns) as write:
-                yield write
+            sink = _ParquetSink(partial_file)
         else:
-            with _text(partial, ending, columns) as write:
-                yield write
+            text = partial_file if ending != ".inter.bb" else Path(work) / "interact.bed"
+            sink = _TextSink(text, out, ending, Path(work) if sort else None, options)
+        writer = ScoreWriter(sink, options)
+        try:
+            yield writer
+            writer.finish()
+            sink.finish()
+        finally:
+            sink.close()
+        if ending == ".inter.bb":
+            if genome is None or writer.written == 0:
+                raise RequestError(f"{out}: no pair to show; bigInteract cannot be empty")
+            resolved = genome.resolve(sink.contigs)
+            lengths = {name: genome.contigs[contig] for name, contig in resolved.items()}
+            write_big_interact(text, lengths, partial_file, out)
+        if options.genes is not None and writer.genes is not None:
+            writer.genes.write(options.genes)
+        suffix = index_suffix(sink.end) if options.index else None
+        if suffix is not None:
+            with whole_file(out.with_name(out.name + suffix)) as index:
+                columns, headers = _TEXTS[ending.removesuffix(".gz")]
+                write_index(partial_file, index, columns, csi=suffix == ".csi", headers=headers)
+    if ending.endswith(".gz"):
+        for stale in set(INDEX_SUFFIXES) - {suffix}:
+            out.with_name(out.name + stale).unlink(missing_ok=True)
 
 
-class FurtherColumns:
-    """The input's columns that are not canonical, as the first rows of a file have them.
-
-    Parameters
-    ----------
-    ending
-        That of the score file, one of `ENDINGS`. BEDPE that stays BEDPE keeps its fields as they
-        are: there, rows may differ in their number.
+class _TextSink:
+    """Lines of text: a header, and rows as they come or sorted at the end.
 
     Attributes
     ----------
-    columns
-        (name in the score file, position in the input) of each.
+    scored_only
+        Whether the format has no place for a pair without a score.
+    end
+        The last position of any pair.
+    contigs
+        The contigs of all pairs.
     """
 
-    def __init__(self, ending: str) -> None:
-        self.columns: list[tuple[str, int]] = []
-        self._bedpe = ending.startswith(".bedpe")
-        self._width: int | None = None
+    def __init__(
+        self, path: Path, out: Path, ending: str, work: Path | None, options: OutputOptions
+    ) -> None:
+        self.scored_only = ending.removesuffix(".gz") in _TRACKS
+        self.end = 0
+        self.contigs: set[str] = set()
+        self._format = ending.removesuffix(".gz")
+        self._title = out.name.removesuffix(ending)
+        self._columns = FurtherColumns(ending)
+        self._begun = False
+        self._rows = self._rows_of(options)
+        compressed = ending.endswith(".gz")
+        self._handle: Any = pysam.BGZFile(str(path), "w", None) if compressed else path.open("wb")
+        columns = _TEXTS.get(self._format, (_BED_COLUMNS, 0))[0]
+        self._sorted = SortedRows(work, columns.of) if work else None
 
-    def fit(self, table: PairTable) -> None:
-        """Take the columns from the first table with rows; check that those of others fit.
+    def begin(self, pairs: ScoredPairs) -> None:
+        """Look at pairs before some of them are chosen; the first bring the header."""
+        self._columns.fit(pairs.table)
+        if not self._begun:
+            self._handle.write(_encoded(self._header(pairs.table)))
+            self._begun = True
 
-        Raises
-        ------
-        PairTableError
-            For the first row with a value beyond those columns.
-        """
-        if not table.fields or (self._bedpe and table.layout.kind == "bedpe"):
-            return
-        widest = max(map(len, table.fields))
-        if self._width is None:
-            self._width = max(widest, len(table.layout.names or ()))
-            reserved = _BEDPE_NAMES if self._bedpe else _TABLE_NAMES
-            self.columns = _further_columns(table.layout, self._width, reserved)
-        elif widest > self._width:
-            for line, fields in zip(table.line, table.fields, strict=True):
-                if any(fields[self._width :]):
-                    raise PairTableError(
-                        f"{table.path}:{line}: row: {len(fields)} columns, "
-                        f"but the rows before it have {self._width}"
-                    )
+    def write(self, pairs: ScoredPairs) -> None:
+        text = _encoded(self._rows(pairs))
+        frame = pairs.table.frame
+        self.end = max(self.end, *(int(frame[f"{a}_end"].max()) for a in ("enhancer", "promoter")))
+        self.contigs.update(frame["enhancer_chrom"], frame["promoter_chrom"])
+        if self._sorted is None:
+            self._handle.write(text)
+        else:
+            self._sorted.add(text.splitlines(keepends=True))
 
-    def values(self, table: PairTable) -> Iterator[tuple[str, list[str]]]:
-        """Yield (name, value of each row); a row that ends before a column has an empty one."""
-        for name, i in self.columns:
-            yield name, [fields[i] if i < len(fields) else "" for fields in table.fields]
+    def finish(self) -> None:
+        """Write what was to be sorted."""
+        if self._sorted is not None:
+            for row in self._sorted.merged():
+                self._handle.write(row)
 
+    def close(self) -> None:
+        self._handle.close()
 
-def _further_columns(layout: Layout, width: int, reserved: frozenset[str]) -> list[tuple[str, int]]:
-    """Return (name, position), each name once and none of the reserved."""
-    given = layout.names or ()
-    known = set(layout.positions.values())
-    wanted = []
-    for i in range(width):
-        if i not in known:
-            name = (given[i] if i < len(given) else "") or f"column_{i + 1}"
-            wanted.append((f"input_{name}" if name in reserved else name, i))
-    taken = reserved | {name for name, _ in wanted}
-    columns: dict[str, int] = {}
-    for name, i in wanted:
-        unique, number = name, 2
-        while unique in columns or (unique != name and unique in taken):
-            unique, number = f"{name}_{number}", number + 1
-        columns[unique] = i
-    return list(columns.items())
+    def _header(self, table: PairTable) -> list[list[str]]:
+        if self._format == ".bedpe":
+            return bedpe_header(table, self._columns)
+        if self._format == ".tsv":
+            return tsv_header(table, self._columns)
+        if self._format == ".interact":
+            return interact_header(self._title)
+        return igv_header() if self._format == ".igv.bedpe" else []
 
-
-@contextmanager
-def _text(partial: Path, ending: str, columns: FurtherColumns) -> Iterator[Write]:
-    lines = _bedpe_lines if ending.startswith(".bedpe") else _tsv_lines
-    compressed = ending.endswith(".gz")
-    handle = pysam.BGZFile(str(partial), "w", None) if compressed else partial.open("wb")
-    first = True
-
-    def write(table: PairTable, probability: np.ndarray, logit: np.ndarray) -> None:
-        nonlocal first
-        if len(table) == 0:
-            return
-        columns.fit(table)
-        text = "".join(
-            "\t".join(field.translate(_BLANKS) for field in fields) + "\n"
-            for fields in lines(table, columns, probability, logit, header=first)
-        )
-        handle.write(text.encode("utf-8", "surrogateescape"))
-        first = False
-
-    try:
-        yield write
-    finally:
-        handle.close()
+    def _rows_of(self, options: OutputOptions) -> Rows:
+        if self._format == ".bedpe":
+            return partial(bedpe_rows, columns=self._columns)
+        if self._format == ".tsv":
+            return partial(tsv_rows, columns=self._columns)
+        if self._format == ".longrange":
+            return longrange_rows
+        if self._format == ".igv.bedpe":
+            return partial(igv_rows, twice=options.index)
+        return interact_rows
 
 
-@contextmanager
-def _parquet(partial: Path, columns: FurtherColumns) -> Iterator[Write]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class _ParquetSink:
+    """Row groups of Parquet."""
 
-    writer: pq.ParquetWriter | None = None
+    def __init__(self, path: Path) -> None:
+        self.scored_only = False
+        self.end = 0
+        self.contigs: set[str] = set()
+        self._path = path
+        self._columns = FurtherColumns(".parquet")
+        self._writer: pq.ParquetWriter | None = None
 
-    def write(table: PairTable, probability: np.ndarray, logit: np.ndarray) -> None:
-        nonlocal writer
-        if len(table) == 0:
-            return
-        columns.fit(table)
-        arrays: dict[str, pa.Array] = {}
-        for name in _canonical_columns(table.layout):
-            values = table.frame[name]
-            arrays[name] = (
-                pa.array(_valid(values), pa.string())
-                if values.dtype == object
-                else pa.array(values.to_numpy())
-            )
-        arrays["probability"] = pa.array(probability, pa.float64(), from_pandas=True)
-        arrays["logit"] = pa.array(logit, pa.float64(), from_pandas=True)
-        further = list(columns.values(table))
-        names = [*arrays, *_valid(name for name, _ in further)]
-        texts = [pa.array(_valid(values), pa.string()) for _, values in further]
-        arrow = pa.Table.from_arrays([*arrays.values(), *texts], names=names)
-        if writer is None:
-            writer = pq.ParquetWriter(partial, arrow.schema)
-        writer.write_table(arrow)
+    def begin(self, pairs: ScoredPairs) -> None:
+        """Take the columns from the first pairs, chosen or not."""
+        import pyarrow.parquet as pq
 
-    try:
-        yield write
-    finally:
-        if writer is not None:
-            writer.close()
+        self._columns.fit(pairs.table)
+        if self._writer is None:
+            nothing = take(pairs, np.empty(0, dtype=np.int64))
+            self._writer = pq.ParquetWriter(self._path, arrow_table(nothing, self._columns).schema)
+
+    def write(self, pairs: ScoredPairs) -> None:
+        assert self._writer is not None, "begin comes first"
+        self._writer.write_table(arrow_table(pairs, self._columns))
+
+    def finish(self) -> None:
+        """Do nothing: Parquet is not sorted."""
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
 
 
-def _valid(texts: Iterable[str]) -> list[str]:
-    """Return texts in which bytes that were no UTF-8 are read as Latin-1."""
-    return [text if text.isascii() else text.translate(_LATIN_1) for text in texts]
-
-
-def _canonical_columns(layout: Layout) -> list[str]:
-    return [c for c in COLUMNS if c != "label" or "label" in layout.positions]
-
-
-def _bedpe_lines(
-    table: PairTable,
-    columns: FurtherColumns,
-    probability: np.ndarray,
-    logit: np.ndarray,
-    *,
-    header: bool,
-) -> Lines:
-    """Yield BEDPE: the fields of a BEDPE as they were, with the probability in column 8."""
-    scores = _numbers(probability)
-    layout = table.layout
-    if layout.kind == "bedpe":
-        if header and layout.names:
-            first, *others = _with_score(list(layout.names), "name", "score")
-            yield [f"#{first}", *others]
-        for fields, score in zip(table.fields, scores, strict=True):
-            yield _with_score(list(fields), ".", score)
-        return
-    kept = [c for c in _BEDPE_KEPT if c in layout.positions]
-    extra = [(c, _strings(table.frame[c])) for c in kept]
-    extra += columns.values(table)
-    if header:
-        yield [f"#{BEDPE_HEADER[0]}", *BEDPE_HEADER[1:], *(name for name, _ in extra)]
-    anchors = zip(*(_strings(table.frame[c]) for c in _BEDPE_ANCHORS), strict=True)
-    names = zip(table.frame["enhancer_name"], table.frame["promoter_name"], strict=True)
-    for i, (anchor, both) in enumerate(zip(anchors, names, strict=True)):
-        name = "::".join(filter(None, both)) or "."
-        yield [*anchor, name, scores[i], ".", ".", *(values[i] or "." for _, values in extra)]
-
-
-def _with_score(fields: list[str], name: str, score: str) -> list[str]:
-    """Return BEDPE fields with a score in column 8; a missing name before it is `name`."""
-    if len(fields) <= BEDPE_NAME:
-        fields.append(name)
-    if len(fields) <= BEDPE_SCORE:
-        fields.append(score)
-    else:
-        fields[BEDPE_SCORE] = score
-    return fields
-
-
-def _tsv_lines(
-    table: PairTable,
-    columns: FurtherColumns,
-    probability: np.ndarray,
-    logit: np.ndarray,
-    *,
-    header: bool,
-) -> Lines:
-    texts = [(c, _strings(table.frame[c])) for c in _canonical_columns(table.layout)]
-    texts += [("probability", _numbers(probability)), ("logit", _numbers(logit))]
-    texts += columns.values(table)
-    if header:
-        yield [name for name, _ in texts]
-    yield from zip(*(values for _, values in texts), strict=True)
-
-
-def _strings(values: pd.Series) -> list[str]:
-    return [str(value) for value in values]
-
-
-def _numbers(values: np.ndarray) -> list[str]:
-    """Format scores; a pair without one has `.`, as BEDPE writes what is unknown."""
-    return ["." if np.isnan(value) else f"{value:.8g}" for value in values]
+def _encoded(rows: Iterable[Iterable[str]]) -> bytes:
+    text = "".join(
+        "\t".join(field.translate(_BLANKS) for field in fields) + "\n" for fields in rows
+    )
+    return text.encode("utf-8", "surrogateescape")

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epipam.cli import main
 from epipam.contacts import (
     CONTACT_COLUMNS,
     DISTANCE_TOLERANCE,
@@ -20,9 +22,11 @@ from epipam.contacts import (
     matched_negatives,
     moved_negatives,
     overlaps_contact,
+    peaks_from_regions,
 )
 from epipam.errors import RequestError
 from epipam.pairs import COLUMNS, read_pairs
+from epipam.region_files import read_regions
 
 intervals = st.tuples(st.integers(0, 400), st.integers(0, 60)).map(lambda i: (i[0], i[0] + i[1]))
 chroms = st.sampled_from(["1", "2"])
@@ -192,3 +196,31 @@ def test_labelled_pairs_are_a_canonical_table(tmp_path: Path) -> None:
     frame = read_pairs(path).frame
     assert frame["label"].tolist() == [1] + [0] * len(negatives)
     assert frame["enhancer_start"].tolist() == [100, 150, 50, 100, 50][: len(frame)]
+
+
+@pytest.mark.parametrize("negatives", ["moved", "matched"])
+def test_the_command_runs_on_the_real_loops(
+    shared_data: Path, tmp_path: Path, negatives: str
+) -> None:
+    files = ("loops/GSE63525_K562_HiCCUPS_looplist.txt.gz", "peaks/K562_CTCF.narrowPeak.gz")
+    out = tmp_path / "pairs.tsv"
+    command = ["chiapet", *(str(shared_data / name) for name in files), "-o", str(out)]
+    done = CliRunner().invoke(main, [*command, "--negatives", negatives])
+    assert done.exit_code == 0, done.output
+    assert "4,099 positive and 16,396 negative pairs" in done.output
+    assert read_pairs(out).frame["label"].value_counts().to_dict() == {1: 4_099, 0: 16_396}
+    again = CliRunner().invoke(main, command)
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+
+
+def test_the_strongest_peak_is_read_from_its_signal(tmp_path: Path) -> None:
+    peaks = tmp_path / "peaks.narrowPeak"
+    rows = [(110, 130, 1.5), (150, 170, 7.25), (510, 530, 3)]
+    peaks.write_text(
+        "".join(f"chr1\t{start}\t{end}\t.\t0\t.\t{s}\t-1\t-1\t5\n" for start, end, s in rows)
+    )
+    table = peaks_from_regions(read_regions(peaks))
+    assert table["signal"].tolist() == [1.5, 7.25, 3]
+    found = contacts_between_peaks(loops_of([("1", (100, 200), (500, 600))]), table, 20)
+    assert found.table.to_numpy().tolist() == [["1", 150, 170, 510, 530]]

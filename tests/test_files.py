@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from epipam.errors import EpipamError
-from epipam.files import whole_file, write_text
+from epipam.errors import EpipamError, RequestError
+from epipam.files import check_new_file, whole_file, write_text
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -55,3 +55,24 @@ def test_the_mode_is_that_of_any_new_file(tmp_path):
     (tmp_path / "theirs").write_text("")
     modes = {stat.S_IMODE(os.stat(tmp_path / name).st_mode) for name in ("ours", "theirs")}
     assert len(modes) == 1
+
+
+def test_a_new_file_has_one_of_the_endings_and_the_longest_counts(tmp_path):
+    endings = (".bedpe", ".igv.bedpe", ".tsv")
+    for name, ending in {"a.bedpe": ".bedpe", "a.igv.bedpe": ".igv.bedpe"}.items():
+        assert check_new_file(tmp_path / name, "pairs", endings, overwrite=False) == ending
+
+
+def test_what_cannot_be_a_new_file_is_refused(tmp_path):
+    there = tmp_path / "there.tsv"
+    there.write_text("old")
+    refused = {
+        tmp_path: "is a folder; name a file for pairs",
+        tmp_path / "x.csv": r"the ending must be one of \.tsv",
+        there: "exists already; choose another name or pass --overwrite",
+        there / "deep" / "x.tsv": r"there\.tsv is a file, not a folder",
+    }
+    for path, what in refused.items():
+        with pytest.raises(RequestError, match=what):
+            check_new_file(path, "pairs", (".tsv",), overwrite=False)
+    assert check_new_file(there, "pairs", (".tsv",), overwrite=True) == ".tsv"

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from epipam.candidates import write_candidates
 from epipam.simulate import SimulationSettings, simulate
 
 # Of the public data that lie beside a checkout on some machines; see DESIGN.md section 6.
 DATA = Path(__file__).parents[3] / "shared" / "data"
 REGIONS = ("chrom", "start", "end", "name")
-MAX_DISTANCE = 1_000_000
 
 # As dense as the real ones, where those are not at hand.
 _ENHANCERS_PER_MEGABASE = 21
@@ -29,7 +29,7 @@ class Candidates(NamedTuple):
     genome
         FASTA of simulated sequence.
     pairs
-        BEDPE, sorted by enhancer.
+        BEDPE with a header, sorted by enhancer.
     n_pairs
         Its rows.
     source
@@ -45,7 +45,7 @@ class Candidates(NamedTuple):
         """Return a BEDPE of the first pairs only."""
         part = self.pairs.with_name(f"first_{n_pairs}.bedpe")
         with self.pairs.open() as rows, part.open("w") as out:
-            out.writelines(line for line, _ in zip(rows, range(n_pairs), strict=False))
+            out.writelines(line for line, _ in zip(rows, range(n_pairs + 1), strict=False))
         return part
 
 
@@ -83,28 +83,15 @@ def _write(
 ) -> Candidates:
     chrom_sizes, pairs = folder / "chrom.sizes", folder / "candidates.bedpe"
     sizes.to_csv(chrom_sizes, sep="\t", header=False, index=False)
-    n_pairs = 0
-    with pairs.open("w") as out:
-        for contig in sizes["c"]:
-            here = [regions[regions["chrom"] == contig] for regions in (enhancers, promoters)]
-            near = _near(*here)
-            near.to_csv(out, sep="\t", header=False, index=False)
-            n_pairs += len(near)
+    beds = []
+    for name, regions in (("enhancers", enhancers), ("promoters", promoters)):
+        beds.append(folder / f"{name}.bed")
+        here = regions[regions["chrom"].isin(sizes["c"])]
+        here.to_csv(beds[-1], sep="\t", header=False, index=False)
+    n_pairs = write_candidates(*beds, pairs).pairs
     settings = SimulationSettings(chrom_sizes=chrom_sizes, positives=2)
     genome = simulate(folder / "simulated", settings).genome
     return Candidates(genome, pairs, n_pairs, source)
-
-
-def _near(enhancers: pd.DataFrame, promoters: pd.DataFrame) -> pd.DataFrame:
-    """Return all pairs whose midpoints lie within 1 Mb, in BEDPE's columns."""
-    middles = [(r["start"] + r["end"]).to_numpy() / 2 for r in (enhancers, promoters)]
-    enhancer, promoter = np.nonzero(np.abs(middles[0][:, None] - middles[1]) <= MAX_DISTANCE)
-    columns = [
-        regions[column].to_numpy()[rows]
-        for regions, rows in ((enhancers, enhancer), (promoters, promoter))
-        for column in REGIONS[:3]
-    ]
-    return pd.DataFrame(dict(enumerate(columns)))
 
 
 def _read_regions(name: str) -> pd.DataFrame:

@@ -12,6 +12,7 @@ COMMANDS = {
     "build-store": "epipam.cli.build_store:build_store",
     "info": "epipam.cli.inspect:info",
     "verify": "epipam.cli.inspect:verify",
+    "chiapet": "epipam.cli.chiapet:chiapet",
     "audit": "epipam.cli.audit:audit",
     "train": "epipam.cli.train:train",
     "evaluate": "epipam.cli.evaluate:evaluate",
