@@ -1,26 +1,46 @@
 """How fast a store is built, and how small it is.
 
-The whole build, from FASTA and pair table to the finished store, beside compressing the same
-packed windows with the same codec alone and beside a plain copy of the same bytes unpacked.
+The whole build, from FASTA and pair table to the store in its place, on the disk; beside it
+compressing the same packed windows with the same codec alone, in one thread, and a plain copy of
+the same bytes unpacked.
+
+A build by one process copies and compresses windows in as many threads as it has cores
+(`build_over_codec`). What processes are good for is therefore measured against one that is held to
+one core (`build_two_process_speedup`); against one that has them all, two have as many cores
+between them (`build_two_process_over_threads`).
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import zarr
-from measuring.inputs import SHORT_WINDOWS, Scale, bases_per_pair, n_windows, simulated_inputs
+from measuring.inputs import (
+    SHORT_WINDOWS,
+    Inputs,
+    Scale,
+    bases_per_pair,
+    n_windows,
+    random_inputs,
+)
 from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
 from measuring.timing import Turns, copy_of_unpacked, time_in_turn
 from numcodecs.zstd import Zstd
 from zarr.codecs import ZstdCodec
 
+from epipam.genome import Genome
+from epipam.packed_contig import PackedContig
 from epipam.store import Store, schema
 
-FULL = Scale(contigs=4, contig_length=60_000_000, pairs=20_000)
+# About as many pairs to a megabase as enhancers and promoters within 1 Mb of each other make, and
+# long enough that starting a second process is a small part.
+FULL = Scale(contigs=8, contig_length=100_000_000, pairs=130_000)
 QUICK = Scale(contigs=2, contig_length=500_000, pairs=40, store=SHORT_WINDOWS)
 TURNS = 3
 
@@ -37,25 +57,35 @@ def main() -> None:
 def measure(folder: Path, scale: Scale, n_turns: int) -> Iterator[Metric]:
     """Yield what a build of this scale takes."""
     announce(f"simulating {scale.contigs} contigs of {scale.contig_length:,} bp")
-    inputs = simulated_inputs(folder, scale)
+    inputs = random_inputs(folder, scale)
     out = folder / "store"
     store = inputs.build(out, scale.store)
     n_rows = n_windows(store)
     chunks, codec = packed_chunks(store), own_codec(store)
+    bits_per_base = store.bits_per_base()
     announce(f"building {n_rows:,} window pairs in {n_turns} turns")
     turns = time_in_turn(
         {
             "build": lambda: inputs.build(out, scale.store),
             "codec": lambda: [codec.encode(chunk) for chunk in chunks],
+            "one_core_build": lambda: on_one_core(lambda: inputs.build(out, scale.store)),
             "two_process_build": lambda: inputs.build(out, scale.store, workers=2),
             "copy": copy_of_unpacked(n_rows, bases_per_pair(store)),
+            "genome": lambda: read_genome(inputs),
+            "md5": lambda: hash_genome(inputs),
         },
         n_turns,
+        # Removing the store that a build would replace is no part of building.
+        before_each=lambda: shutil.rmtree(out, ignore_errors=True),
     )
     yield Metric("window_pairs", n_rows, "window pairs")
-    yield Metric("genome_bases", scale.contigs * scale.contig_length, "bp")
+    n_bases = scale.contigs * scale.contig_length
+    yield Metric("genome_bases", n_bases, "bp")
     yield from speed(turns, n_rows)
-    yield Metric("bits_per_base", store.bits_per_base(), "bits/bp")
+    yield Metric("genome_bases_per_second", n_bases / turns.seconds("genome"), "bp/s")
+    yield Metric("md5_bases_per_second", n_bases / turns.seconds("md5"), "bp/s")
+    yield Metric("genome_over_md5", turns.ratio("genome", "md5"), "x")
+    yield Metric("bits_per_base", bits_per_base, "bits/bp")
     # A copy shifted by some bp repeats most of its window, which the codec finds within a chunk.
     unshifted = inputs.build(folder / "unshifted", replace(scale.store, augment=0))
     yield Metric("bits_per_base_without_copies", unshifted.bits_per_base(), "bits/bp")
@@ -65,6 +95,7 @@ def speed(turns: Turns, n_rows: int) -> Iterator[Metric]:
     """Yield rates and ratios of the works that were timed."""
     rates = {
         "build_pairs_per_second": "build",
+        "one_core_build_pairs_per_second": "one_core_build",
         "two_process_build_pairs_per_second": "two_process_build",
         "codec_pairs_per_second": "codec",
         "plain_copy_pairs_per_second": "copy",
@@ -72,9 +103,42 @@ def speed(turns: Turns, n_rows: int) -> Iterator[Metric]:
     for name, work in rates.items():
         yield Metric(name, n_rows / turns.seconds(work), "window pairs/s")
     yield Metric("build_over_codec", turns.ratio("build", "codec"), "x")
+    yield Metric("build_one_core_over_codec", turns.ratio("one_core_build", "codec"), "x")
     yield Metric("build_over_codec_processor_time", turns.processor_ratio("build", "codec"), "x")
     yield Metric("build_over_plain_copy", turns.ratio("build", "copy"), "x")
-    yield Metric("build_two_process_speedup", turns.ratio("build", "two_process_build"), "x")
+    two = "two_process_build"
+    yield Metric("build_two_process_speedup", turns.ratio("one_core_build", two), "x")
+    yield Metric("build_two_process_over_threads", turns.ratio("build", two), "x")
+
+
+def on_one_core(work: Callable[[], object]) -> None:
+    """Do some work in a process that has one core, where the system can say so."""
+    if not hasattr(os, "sched_setaffinity"):
+        work()
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        work()
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def read_genome(inputs: Inputs) -> None:
+    """Read, hash and pack every contig, as a build does."""
+    genome = Genome(inputs.genome)
+    for contig in genome.contigs:
+        PackedContig(genome, contig, margin=4_000)
+
+
+def hash_genome(inputs: Inputs) -> None:
+    """Hash as many letters as the genome has, and do nothing else."""
+    letters = bytes(1 << 20)
+    for length in Genome(inputs.genome).contigs.values():
+        md5 = hashlib.md5(usedforsecurity=False)
+        for _ in range(0, length, len(letters)):
+            md5.update(letters)
+        md5.hexdigest()
 
 
 def packed_chunks(store: Store) -> list[bytes]:

@@ -6,20 +6,19 @@ line's own commands.
 
 from __future__ import annotations
 
-import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring.memory import peak_memory
+from measuring.inputs import write_random_pairs
+from measuring.memory import EPIPAM, peak_memory
 from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
 
 TIMES = 10
 MEGABYTE = 1e6
 
-EPIPAM = (sys.executable, "-c", "from epipam.cli import main; main()")
 READ_AN_EPOCH = """
 import sys
 from epipam.loader import LoaderSettings, PairBatches, PairLoader
@@ -72,7 +71,7 @@ def measure(folder: Path, scale: Scale) -> Iterator[Metric]:
 
     def build(n_pairs: int) -> int:
         pairs = folder / f"{n_pairs}.tsv"
-        write_random_pairs(pairs, n_pairs, scale)
+        write_random_pairs(pairs, n_pairs, scale.contigs, scale.contig_length)
         genome = folder / "simulated" / "genome.fa"
         options = ("--bad-pairs", "skip", "--overwrite", *scale.options)
         return peak_memory([*EPIPAM, "build-store", genome, pairs, "-o", store(n_pairs), *options])
@@ -108,23 +107,6 @@ def simulate(folder: Path, scale: Scale) -> None:
     size = ("--contigs", str(scale.contigs), "--contig-length", str(scale.contig_length))
     few = ("--positives", str(10 * scale.contigs))
     peak_memory([*EPIPAM, "simulate", "-o", folder / "simulated", *size, *few])
-
-
-def write_random_pairs(path: Path, n_pairs: int, scale: Scale) -> None:
-    """Write any number of pairs, half of them positive, anywhere on the contigs."""
-    columns = ("chrom", "start", "end", "name")
-    anchors = ("enhancer", "promoter")
-    rng = random.Random(n_pairs)
-    with path.open("w", encoding="utf-8") as table:
-        header = [f"{anchor}_{column}" for anchor in anchors for column in columns]
-        print(*header, "label", sep="\t", file=table)
-        for number in range(n_pairs):
-            contig = f"chr{1 + number % scale.contigs}"
-            row: list[str | int] = []
-            for anchor in anchors:
-                start = rng.randrange(scale.contig_length - 2_000)
-                row += [contig, start, start + 2_000, f"{anchor}_{number}"]
-            print(*row, number // scale.contigs % 2, sep="\t", file=table)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ from epipam.windows import (
 # Windows are read a stretch at a time: up to a block, and without the longer gaps between them.
 _BLOCK = 500_000
 _GAP = 20_000
+# So many letters in the middle of a window tell nearly always that it is not all N.
+_GLIMPSE = 16
 MALFORMED = "row that cannot be read"
 
 
@@ -90,7 +92,7 @@ def check_pairs(
     frame = table.frame
     contigs = genome.resolve(chromosomes(frame))
     # Two spellings of one contig are one contig.
-    contig = {a: frame[f"{a}_chrom"].map(contigs) for a in ("enhancer", "promoter")}
+    contig = {a: contig_names(frame[f"{a}_chrom"], contigs) for a in ("enhancer", "promoter")}
     on_contigs = frame.assign(**{f"{anchor}_chrom": names for anchor, names in contig.items()})
     reason = unusable_reason(on_contigs, genome.contigs, allow_trans=allow_trans)
     for anchor, length in (("enhancer", enhancer_length), ("promoter", promoter_length)):
@@ -106,6 +108,14 @@ def check_pairs(
             empty = _all_n(genome, name, start[here], length)
             reason[rows[here[empty]]] = ALL_N
     return PairCheck(reason, contigs, len(table.malformed))
+
+
+def contig_names(chromosome: pd.Series, contigs: dict[str, str]) -> pd.Series:
+    """Return the genome's contig for each chromosome name, None where it has none."""
+    # As `map`, which would make a text of its own for each row.
+    codes, distinct = pd.factorize(chromosome)
+    found = np.array([contigs.get(name) for name in distinct], dtype=object)
+    return pd.Series(found[codes], index=chromosome.index, dtype=object)
 
 
 def chromosomes(frame: pd.DataFrame) -> list[str]:
@@ -241,12 +251,13 @@ def _describe(table: PairTable, genome: Genome, check: PairCheck, index: int) ->
 
 def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
     """Return which windows hold no base at all, bool (n,), reading the contig in order."""
+    # Pairs share their anchors: each window is looked at once.
+    start, window_of_row = np.unique(start, return_inverse=True)
     empty = np.zeros(len(start), dtype=bool)
-    order = np.argsort(start, kind="stable")
-    ordered = start[order]
-    apart = np.diff(ordered) > length + _GAP
-    other_block = np.diff(np.floor_divide(ordered, _BLOCK)) > 0
-    for windows in np.split(order, np.flatnonzero(apart | other_block) + 1):
+    doubtful = np.flatnonzero(~_has_base_inside(genome, contig, start, length))
+    apart = np.diff(start[doubtful]) > length + _GAP
+    other_block = np.diff(np.floor_divide(start[doubtful], _BLOCK)) > 0
+    for windows in np.split(doubtful, np.flatnonzero(apart | other_block) + 1):
         if len(windows):
             origin = int(start[windows[0]])
             end = int(start[windows[-1]]) + length
@@ -255,4 +266,19 @@ def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.nd
             np.cumsum(known, out=seen[1:])
             offset = start[windows] - origin
             empty[windows] = seen[offset + length] == seen[offset]
-    return empty
+    return empty[window_of_row]
+
+
+def _has_base_inside(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
+    """Return in which windows a glimpse of a few letters shows a base, bool (n,).
+
+    Where it shows none, or where the genome cannot be glimpsed at, that says nothing.
+    """
+    middle = start + (length - _GLIMPSE) // 2
+    within = (middle >= start) & (middle >= 0) & (middle + _GLIMPSE <= genome.contigs[contig])
+    rows = np.flatnonzero(within)
+    found = np.zeros(len(start), dtype=bool)
+    letters = genome.glimpses(contig, middle[rows], _GLIMPSE)
+    if letters is not None:
+        found[rows] = encode(letters).any(axis=1)
+    return found

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import mmap
 import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from shlex import quote
+from typing import NamedTuple
 
+import numpy as np
 import pysam
+from numpy.lib.stride_tricks import sliding_window_view
 
 from epipam.errors import GenomeError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BGZIP_EXTRA = b"BC\x02\x00"
-_BLOCK = 8_000_000
+# What a core's cache holds: letters are hashed and packed while they are hot.
+_BLOCK = 1 << 19
+_FIRST_GRAPHIC, _LAST_GRAPHIC = ord("!"), ord("~")
+_UPPER = np.uint8(0xDF)
+_STRETCH = 2_048 * mmap.ALLOCATIONGRANULARITY
 _MITOCHONDRION = {"M": "MT", "MT": "M"}
+
+
+class _Record(NamedTuple):
+    """A line of the index: where a contig's letters lie in the file, in bytes."""
+
+    length: int
+    offset: int
+    line_bases: int
+    line_bytes: int
 
 
 class Genome:
@@ -39,7 +58,9 @@ class Genome:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._index = _find_or_build_index(self.path)
-        self.contigs: dict[str, int] = _read_lengths(self._index)
+        self._records = _read_index(self._index)
+        self.contigs: dict[str, int] = {name: r.length for name, r in self._records.items()}
+        self._compressed = _is_gzip(self.path)
         if not self.contigs:
             raise GenomeError(f"{self.path}: no sequences: a FASTA starts with a '>' line")
         self._handle: pysam.FastaFile | None = None
@@ -58,19 +79,39 @@ class Genome:
         left = min(max(-start, 0), end - start)
         return "N" * left + bases + "N" * (end - start - left - len(bases))
 
-    def blocks(self, contig: str, size: int = _BLOCK) -> Iterator[tuple[int, bytes]]:
-        """Yield (start, letters) of a whole contig in order, `size` bp at a time."""
-        for start in range(0, self.contigs[contig], size):
-            yield (
-                start,
-                self.fetch(contig, start, min(start + size, self.contigs[contig])).encode("ascii"),
-            )
+    def blocks(self, contig: str, size: int = _BLOCK) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (start, letters uint8 (<= size,)) of a whole contig in order, case as it is."""
+        length = self.contigs[contig]
+        with ExitStack() as stack:
+            # What is not compressed needs no library: lines of known length, less their ends.
+            plain = None if self._compressed else stack.enter_context(self.path.open("rb", 0))
+            for start in range(0, length, size):
+                end = min(start + size, length)
+                letters = _read_lines(plain, self._records[contig], start, end) if plain else None
+                if letters is None:
+                    text = self._fetch_inside(contig, start, end)
+                    letters = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+                yield start, letters
+
+    def glimpses(self, contig: str, positions: np.ndarray, size: int) -> np.ndarray | None:
+        """Return letters from each position on, line ends among them: uint8 (n, size).
+
+        None for a compressed FASTA, of which a few letters cost as much as many, and where the
+        file ends too early.
+        """
+        if self._compressed:
+            return None
+        _, offset, line_bases, line_bytes = self._records[contig]
+        line, column = np.divmod(positions, line_bases)
+        places = offset + line * line_bytes + column
+        with self.path.open("rb", 0) as handle:
+            return _glimpses(handle, places, size)
 
     def digest(self, contig: str) -> str:
         """Return the MD5 of the contig's upper-case letters: the M5 tag of SAM, refget's MD5."""
         md5 = hashlib.md5(usedforsecurity=False)
         for _, letters in self.blocks(contig):
-            md5.update(letters.upper())
+            md5.update(upper_case(letters).data)
         return md5.hexdigest()
 
     def resolve(self, names: Iterable[str]) -> dict[str, str]:
@@ -81,7 +122,7 @@ class Genome:
         """
         found = {}
         for name in names:
-            contig = next((c for c in (name, *_aliases(name)) if c in self.contigs), None)
+            contig = next((c for c in (name, *other_spellings(name)) if c in self.contigs), None)
             if contig is not None:
                 found[name] = contig
         return found
@@ -98,7 +139,7 @@ class Genome:
     def _open(self) -> pysam.FastaFile:
         """Return this process's handle: one inherited through a fork shares its file offset."""
         if self._handle is None or self._handle_pid != os.getpid():
-            gzi = self._index.with_suffix(".gzi") if _is_gzip(self.path) else None
+            gzi = self._index.with_suffix(".gzi") if self._compressed else None
             self._handle = pysam.FastaFile(
                 str(self.path),
                 filepath_index=str(self._index),
@@ -108,7 +149,57 @@ class Genome:
         return self._handle
 
 
-def _aliases(name: str) -> list[str]:
+def upper_case(letters: np.ndarray) -> np.ndarray:
+    """Return letters in upper case, uint8 (n,): the same array where they are so already."""
+    if not letters.size or letters.max() < ord("a"):
+        return letters
+    # Cases differ in one bit; of what lies from A to z, it is set in the grave accent only.
+    alphabetic = letters.min() >= ord("A") and letters.max() <= ord("z")
+    if alphabetic and not (letters == ord("`")).any():
+        return letters & _UPPER
+    return np.frombuffer(letters.tobytes().upper(), dtype=np.uint8)
+
+
+def _glimpses(handle: FileIO, places: np.ndarray, size: int) -> np.ndarray | None:
+    """Return the bytes from each place of a file on, uint8 (n, size); None if it ends too early."""
+    found = np.empty((len(places), size), dtype=np.uint8)
+    n_bytes = os.fstat(handle.fileno()).st_size
+    if len(places) and places.max() + size > n_bytes:
+        return None
+    # Mapped a stretch at a time: one call for many places, and few pages of the file in memory.
+    order = np.argsort(places, kind="stable")
+    stretch = places[order] // _STRETCH
+    for rows in np.split(order, np.flatnonzero(np.diff(stretch)) + 1):
+        if len(rows):
+            begin = int(places[rows[0]]) // _STRETCH * _STRETCH
+            length = min(_STRETCH + size, n_bytes - begin)
+            with mmap.mmap(handle.fileno(), length, access=mmap.ACCESS_READ, offset=begin) as view:
+                letters = np.frombuffer(view, dtype=np.uint8)
+                found[rows] = sliding_window_view(letters, size)[places[rows] - begin]
+                del letters  # a map that is still looked at cannot be closed
+    return found
+
+
+def _read_lines(handle: FileIO, record: _Record, start: int, end: int) -> np.ndarray | None:
+    """Return the letters of [start, end) of a contig, uint8; None where its lines are irregular."""
+    width = record.line_bases
+    first, last = start // width, (end - 1) // width
+    raw = np.empty((last + 1 - first, record.line_bytes), dtype=np.uint8)
+    # The last line of a file may lack its line end.
+    wanted = raw.size - record.line_bytes + (end - last * width)
+    handle.seek(record.offset + first * record.line_bytes)
+    if handle.readinto(raw.data.cast("B")[:wanted]) != wanted:
+        return None
+    # Lines as elements of `width` bytes, copied in one go.
+    lines = np.ndarray(len(raw), f"V{width}", raw, strides=(record.line_bytes,))
+    letters = lines.copy().view(np.uint8)[start - first * width : end - first * width]
+    between = raw[:-1, width:]
+    regular = letters.min() >= _FIRST_GRAPHIC and letters.max() <= _LAST_GRAPHIC
+    return letters if regular and (between < _FIRST_GRAPHIC).all() else None
+
+
+def other_spellings(name: str) -> list[str]:
+    """Return the names that differ from a contig's by `chr` alone (`1`, `chr1`; `MT`, `chrM`)."""
     bare = name[3:] if name.startswith("chr") else name
     other = _MITOCHONDRION.get(bare)
     names = [bare if name.startswith("chr") else f"chr{bare}"]
@@ -202,11 +293,11 @@ def _build_index(path: Path, index: Path, compressed: bool) -> Path:
     return index
 
 
-def _read_lengths(index: Path) -> dict[str, int]:
-    lengths = {}
+def _read_index(index: Path) -> dict[str, _Record]:
+    records = {}
     for line in index.read_text().splitlines():
-        name, length, *rest = line.split("\t")
-        if len(rest) != 3 or not length.isdigit():
+        name, *numbers = line.split("\t")
+        if len(numbers) != 4 or not all(number.isdigit() for number in numbers):
             raise GenomeError(f"{index}: is no FASTA index; remove it to have it built again")
-        lengths[name] = int(length)
-    return lengths
+        records[name] = _Record(*map(int, numbers))
+    return records

@@ -20,6 +20,12 @@ def share_one_arena() -> None:
     _mallopt(_M_ARENA_MAX, 1)
 
 
+def return_freed_memory() -> None:
+    """Return the pages that are free now: after many small objects, before one large array."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _mallopt(parameter: int, value: int) -> None:
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(parameter, value)

@@ -13,6 +13,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -51,6 +52,8 @@ BEDPE_POSITIONS = {
     "promoter_end": 5,
 }
 
+_ASCII_BLANKS = " \t\v\f\x1c\x1d\x1e\x1f"
+_LINES_AT_ONCE = 500
 _GZIP_MAGIC = b"\x1f\x8b"
 _NAMED = frozenset(COLUMNS) | frozenset(CHIAPET_COLUMNS)
 
@@ -164,19 +167,27 @@ def _chain_first(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
 
 
 def _data_rows(lines: Iterator[Line], delimiter: str) -> Iterator[Row]:
-    for number, text in lines:
-        if text.strip() and not text.startswith("#"):
-            yield number, _split(text, delimiter)
+    while batch := list(islice(lines, _LINES_AT_ONCE)):
+        blanks = _may_hold_blanks("".join([text for _, text in batch]), delimiter)
+        for number, text in batch:
+            if text.strip() and not text.startswith("#"):
+                yield number, _split(text, delimiter, blanks=blanks)
 
 
-def _split(text: str, delimiter: str) -> list[str]:
+def _may_hold_blanks(text: str, delimiter: str) -> bool:
+    """Whether fields may be surrounded by blanks: whatever `str.strip` takes away but line ends."""
+    blanks = _ASCII_BLANKS.replace(delimiter, "")
+    return not text.isascii() or any(blank in text for blank in blanks)
+
+
+def _split(text: str, delimiter: str, *, blanks: bool = True) -> list[str]:
     if delimiter == ",":
         fields = _split_csv(text.rstrip("\r\n"))
     elif delimiter == "\t":
         fields = text.rstrip("\r\n ").split("\t")
     else:
         fields = text.split()
-    return [value.strip() for value in fields]
+    return [value.strip() for value in fields] if blanks else fields
 
 
 def _split_csv(text: str) -> list[str]:

@@ -39,7 +39,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _INTEGERS = re.compile(r"(?:-?[0-9]{1,15}\n)*-?[0-9]{1,15}")
 
 # Parsed rows are lists of text, many times the size of the table made of them: hold few.
-_WHOLE_TABLE_CHUNK = 2_000
+_WHOLE_TABLE_CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def distance(frame: pd.DataFrame) -> np.ndarray:
 
 def _parse(path: Path, layout: Layout, rows: list[Row], keep_fields: bool) -> PairTable:
     """Turn raw rows into a canonical table; unreadable rows go into `malformed`, by line."""
-    columns = {column: _column(layout, column, rows) for column in COLUMNS}
+    columns = _columns(layout, rows)
     for column in ("enhancer_chrom", "promoter_chrom"):  # few names, on very many rows
         columns[column] = [sys.intern(value) for value in columns[column]]
     problems = _problems(layout, rows, columns)
@@ -194,7 +194,17 @@ def _parse(path: Path, layout: Layout, rows: list[Row], keep_fields: bool) -> Pa
     return PairTable(path, frame, line, layout, fields, malformed)
 
 
-def _column(layout: Layout, column: str, rows: list[Row]) -> list[str]:
+def _columns(layout: Layout, rows: list[Row]) -> dict[str, list[str]]:
+    """Return the values of each canonical column; empty where a row has no such field."""
+    widths = {len(fields) for _, fields in rows}
+    if len(widths) == 1:  # as good as always
+        fields = list(zip(*(fields for _, fields in rows), strict=True))
+        at = {column: p for column, p in layout.positions.items() if p < len(fields)}
+        return {c: list(fields[at[c]]) if c in at else [""] * len(rows) for c in COLUMNS}
+    return {column: _ragged_column(layout, column, rows) for column in COLUMNS}
+
+
+def _ragged_column(layout: Layout, column: str, rows: list[Row]) -> list[str]:
     position = layout.positions.get(column)
     if position is None:
         return [""] * len(rows)

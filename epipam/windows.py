@@ -7,9 +7,12 @@ is N.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ENHANCER_LENGTH = 3_000
 PROMOTER_LENGTH = 2_000

@@ -14,6 +14,7 @@ from epipam.encoding import (
     encode,
     encode_packed,
     pack,
+    pack_letters,
     pack_onehot,
     packed_length,
     reverse_complement,
@@ -60,6 +61,9 @@ def reverse_complement_by_loop(sequence: str) -> str:
 def test_packing_equals_a_loop_over_the_letters(sequence):
     assert encode_packed([sequence], len(sequence)).tolist() == [packed_by_loop(sequence)]
     assert pack(encode(sequence.encode("ascii"))).tolist() == packed_by_loop(sequence)
+    letters = np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)
+    assert pack_letters(letters).tolist() == packed_by_loop(sequence)
+    assert pack_letters(letters[::-1]).tolist() == packed_by_loop(sequence[::-1])
 
 
 @given(st.integers(0, 41), st.integers(0, 5), st.randoms(use_true_random=False))
@@ -75,6 +79,12 @@ def test_only_the_four_bases_in_either_case_have_a_bit():
     codes = encode(bytes(range(256)))
     expected = [NIBBLE.get(chr(letter).upper(), 0) if letter < 128 else 0 for letter in range(256)]
     assert codes.tolist() == expected
+
+
+def test_any_two_letters_pack_as_each_of_them_does():
+    pairs = np.stack(np.divmod(np.arange(1 << 16), 256), axis=1).astype(np.uint8)
+    high, low = encode(pairs).T
+    assert pack_letters(pairs.reshape(-1)).tolist() == (16 * high.astype(int) + low).tolist()
 
 
 def test_the_layout_is_the_one_written_in_the_design():
@@ -97,6 +107,8 @@ def test_a_real_megabase_with_its_gaps_is_packed_as_a_loop_packs_it(real_sequenc
     assert set(real_sequence.upper()) == set("ACGTN")
     part = real_sequence[900_001:]
     assert pack(encode(part.encode("ascii"))).tolist() == packed_by_loop(part)
+    letters = np.frombuffer(part.encode("ascii"), dtype=np.uint8)
+    assert pack_letters(letters).tolist() == packed_by_loop(part)
 
 
 @given(st.lists(st.sampled_from([0, 1, 2, 4, 8, 15]), max_size=40), st.integers(1, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import mmap
 import multiprocessing
 import os
 import pickle
@@ -14,13 +15,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pysam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epipam import genome as genome_module
 from epipam.errors import GenomeError
-from epipam.genome import Genome
+from epipam.genome import Genome, upper_case
 
 SMALL = {"chr1": "ACGTNacgtnRYKM" * 20 + "TTG", "chr2": "GATTACA"}
 LONG = "".join(random.Random(1).choices("ACGTacgtN", k=30_000))
@@ -70,6 +73,95 @@ def test_blocks_are_the_whole_contig_in_order(small_genomes, size):
     blocks = list(small_genomes[1].blocks("chr1", size))
     assert [start for start, _ in blocks] == list(range(0, len(SMALL["chr1"]), size))
     assert b"".join(letters for _, letters in blocks) == SMALL["chr1"].encode("ascii")
+
+
+@given(
+    sequence=st.text("ACGTacgtNn*-", min_size=1, max_size=90),
+    width=st.integers(1, 30),
+    size=st.integers(1, 100),
+    line_end=st.sampled_from(["\n", "\r\n", "  \n"]),
+    end_of_file=st.booleans(),
+)
+def test_blocks_are_the_letters_whatever_the_lines(
+    tmp_path_factory, sequence, width, size, line_end, end_of_file
+):
+    lines = [sequence[i : i + width] for i in range(0, len(sequence), width)]
+    text = line_end.join([">first", "ACGT", ">second words", *lines])
+    path = tmp_path_factory.mktemp("lines") / "genome.fa"
+    path.write_bytes((text + line_end * end_of_file).encode())
+    genome = Genome(path)
+    blocks = list(genome.blocks("second", size))
+    assert [start for start, _ in blocks] == list(range(0, len(sequence), size))
+    assert b"".join(letters.tobytes() for _, letters in blocks) == sequence.encode()
+
+
+def test_lines_with_blanks_between_letters_are_read_as_pysam_reads_them(tmp_path):
+    path = tmp_path / "genome.fa"
+    path.write_text(">c\nAC GT\nTT AA\nG\n")
+    ((_, letters),) = Genome(path).blocks("c")
+    with pysam.FastaFile(str(path)) as fasta:
+        assert letters.tobytes() == fasta.fetch("c").encode()
+
+
+def test_blocks_of_a_file_that_was_cut_short_are_refused(write_genome):
+    path = write_genome({"chr1": "ACGT" * 100})
+    genome = Genome(path)
+    os.truncate(path, 200)
+    with pytest.raises(GenomeError, match="cannot read chr1:0-400: the file is damaged"):
+        list(genome.blocks("chr1"))
+
+
+@given(st.lists(st.integers(0, 84), max_size=9), st.integers(1, 16), st.integers(1, 40))
+def test_a_glimpse_shows_letters_from_its_position_on_and_line_ends(
+    tmp_path_factory, positions, size, width
+):
+    sequence = "".join(random.Random(width).choices("ACGTN", k=100))
+    lines = "\n".join(sequence[i : i + width] for i in range(0, 100, width))
+    path = tmp_path_factory.mktemp("glimpses") / "genome.fa"
+    path.write_text(f">other\nAC\n>c\n{lines}\n")
+    found = Genome(path).glimpses("c", np.array(positions, dtype=np.int64), size)
+    assert found is not None
+    assert found.shape == (len(positions), size)
+    for position, letters in zip(positions, found, strict=True):
+        shown = letters.tobytes().decode().replace("\n", "")
+        assert sequence[position:].startswith(shown)
+        assert size - len(shown) <= size // width + 1
+
+
+def test_glimpses_at_all_parts_of_a_long_file_are_its_letters_in_the_order_asked(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(genome_module, "_STRETCH", 64 * mmap.ALLOCATIONGRANULARITY)
+    path = tmp_path / "genome.fa"
+    path.write_text(f">c\n{LONGER}\n")
+    positions = [random.Random(3).randrange(999_984) for _ in range(500)]
+    positions += [999_984, 0, *range(262_130, 262_150)]
+    found = Genome(path).glimpses("c", np.array(positions), 16)
+    assert found is not None
+    assert [letters.tobytes().decode() for letters in found] == [
+        LONGER[position : position + 16] for position in positions
+    ]
+
+
+def test_glimpses_beyond_the_end_of_the_file_are_none(write_genome):
+    genome = Genome(write_genome({"c": "ACGT" * 50}))
+    assert genome.glimpses("c", np.array([3, 190]), 16) is None
+
+
+def test_a_compressed_genome_is_not_glimpsed_at(write_genome):
+    genome = Genome(write_genome({"c": "ACGT" * 50}, name="genome.fa.gz"))
+    assert genome.glimpses("c", np.array([3]), 4) is None
+
+
+@given(st.binary(max_size=60))
+def test_upper_case_is_that_of_ascii_letters_and_leaves_all_else(letters):
+    found = upper_case(np.frombuffer(letters, dtype=np.uint8))
+    assert found.tobytes() == letters.upper()
+
+
+@pytest.mark.parametrize("letters", [b"acgt", b"ACGT", b"ACgtn`", b"a{c|", b"ac*gt-", b""])
+def test_upper_case_of_letters_and_of_what_lies_beside_them_in_ascii(letters):
+    assert upper_case(np.frombuffer(letters, dtype=np.uint8)).tobytes() == letters.upper()
 
 
 def test_the_digest_is_the_md5_of_the_upper_case_letters(small_genomes):
@@ -211,7 +303,7 @@ def test_the_cache_tells_two_genomes_of_one_name_apart(write_genome, unwritable_
 _AS_NOBODY = """
 import os, sys
 from epipam.errors import EpipamError
-from epipam.genome import Genome
+from epipam.genome import Genome, upper_case
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
 try:

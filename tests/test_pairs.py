@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from epipam import pair_formats
 from epipam.errors import EpipamError, PairTableError, RequestError
 from epipam.pair_formats import open_text
 from epipam.pairs import (
@@ -192,6 +193,28 @@ def test_reading_by_pieces_of_any_size_gives_the_whole(file, chunk_rows):
     assert [n for piece in pieces for n in piece.line.tolist()] == file.line
     assert {piece.layout.kind for piece in pieces} == {whole.layout.kind}
     assert [fields for piece in pieces for fields in piece.fields] == file.fields
+
+
+@given(
+    blank=st.sampled_from([*" \t\v\f\x1c\x1d\x1e\x1f\x85\xa0\u3000", "  "]),
+    delimiter=st.sampled_from(["\t", ","]),
+    padded=st.sets(st.integers(0, 8)),
+    lines_at_once=st.sampled_from([1, 2, 500]),
+)
+def test_blanks_in_one_row_are_left_out_though_the_rows_around_it_have_none(
+    tmp_path_factory, blank, delimiter, padded, lines_at_once
+):
+    if blank == delimiter:
+        return
+    path = tmp_path_factory.mktemp("blanks") / "pairs.txt"
+    fields = ["chr1", "10", "20", "one", "chr2", "30", "40", "other", "1"]
+    odd = [f"{blank}{field}{blank}" if i in padded else field for i, field in enumerate(fields)]
+    lines = [delimiter.join(row) for row in (CANONICAL, fields, odd, fields)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pair_formats, "_LINES_AT_ONCE", lines_at_once)
+        found = pairs_of(read_pairs(path))
+    assert found == [("chr1", 10, 20, "one", "chr2", 30, 40, "other", 1)] * 3
 
 
 def is_readable_by_rule(fields: list[str]) -> bool:

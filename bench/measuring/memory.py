@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+EPIPAM = (sys.executable, "-c", "from epipam.cli import main; main()")
+
 _INTERVAL = 0.02
 
 

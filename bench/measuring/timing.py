@@ -39,12 +39,23 @@ class Turns:
         return float(np.median(self.processor[name] / self.processor[other]))
 
 
-def time_in_turn(works: Mapping[str, Callable[[], object]], n_turns: int) -> Turns:
-    """Run every work once per turn, in the order given, `n_turns` times."""
+def time_in_turn(
+    works: Mapping[str, Callable[[], object]],
+    n_turns: int,
+    before_each: Callable[[], object] = lambda: None,
+) -> Turns:
+    """Run every work once per turn, in the order given, `n_turns` times.
+
+    Parameters
+    ----------
+    before_each
+        Called before each of them, and not timed.
+    """
     wall = {name: np.empty(n_turns) for name in works}
     processor = {name: np.empty(n_turns) for name in works}
     for turn in range(n_turns):
         for name, work in works.items():
+            before_each()
             began, busy = time.perf_counter(), time.process_time()
             work()
             wall[name][turn] = time.perf_counter() - began

@@ -1,7 +1,27 @@
 """The store: packed windows of pairs, chromosome by chromosome, in a Zarr folder."""
 
-from epipam.store.reader import Damage, Rows, Store
-from epipam.store.settings import StoreSettings
-from epipam.store.writer import BuildResult, build_store
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from epipam.store.reader import Damage, Rows, Store
+    from epipam.store.settings import StoreSettings
+    from epipam.store.writer import BuildResult, build_store
 
 __all__ = ["BuildResult", "Damage", "Rows", "Store", "StoreSettings", "build_store"]
+
+_MODULES = {
+    "BuildResult": "writer",
+    "Damage": "reader",
+    "Rows": "reader",
+    "Store": "reader",
+    "StoreSettings": "settings",
+    "build_store": "writer",
+}
+
+
+def __getattr__(name: str) -> object:
+    # At first use: a process that writes a contig needs neither zarr nor pandas, and starts sooner.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import shutil
 import zlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
-import zarr
-from zarr.codecs import ZstdCodec
 
-from epipam.encoding import encode, pack, packed_length
+from epipam.encoding import packed_length
 from epipam.genome import Genome
-from epipam.pairs import digest
+from epipam.memory import return_freed_memory
+from epipam.packed_contig import PackedContig
 from epipam.store import schema
+from epipam.store.array_files import ArrayFiles, as_text, group_metadata
 from epipam.store.settings import StoreSettings
 from epipam.store.work_folder import sync, sync_tree
 from epipam.windows import WindowPlan, keyed_draw, plan_windows, resize
 
-_GATHER_ROWS = 512
+if TYPE_CHECKING:
+    import pandas as pd
+
 # Names are read whole: few large chunks.
 _NAME_BYTES = 1 << 20
-# A chunk of zeros is written too: a file that is not there is damage, never zeros.
-_EVERY_CHUNK: Any = {"write_empty_chunks": True}
-_COMPRESSOR = ZstdCodec(level=schema.ZSTD_LEVEL, checksum=True)
+# Shards that wait for the disk while further ones are compressed.
+_SYNCS = 4
+# A contig is read and hashed by two; more than this leave most of the time to that.
+_MOST_THREADS = 8
+
+
+class ContigPairs(NamedTuple):
+    """The pairs of one contig in input order, in arrays: text objects would take many times more.
+
+    Attributes
+    ----------
+    region
+        int64 (n_pairs, 5): columns as in `schema.REGION_COLUMNS`.
+    label
+        int8 (n_pairs,).
+    names
+        For each of `schema.NAME_COLUMNS`, uint8: UTF-8, one line for each pair.
+    """
+
+    region: np.ndarray
+    label: np.ndarray
+    names: dict[str, np.ndarray]
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame) -> ContigPairs:
+        """Take them from a table with the canonical columns and `pair`."""
+        return cls(
+            frame[list(schema.REGION_COLUMNS)].to_numpy(dtype=np.int64),
+            frame["label"].to_numpy(dtype=np.int8),
+            {column: _lines(frame[column]) for column in schema.NAME_COLUMNS},
+        )
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column of `region`, int64 (n_pairs,)."""
+        return self.region[:, schema.REGION_COLUMNS.index(name)]
 
 
 @dataclass(frozen=True)
@@ -39,60 +75,57 @@ class ContigJob:
     genome: Path
     name: str
     contig: str
-    pairs: pd.DataFrame  # canonical columns and `pair`, input order
+    pairs: ContigPairs
     settings: StoreSettings
+    threads: int = 1  # that copy and compress windows; the bytes do not depend on their number
 
 
 def write_contig(job: ContigJob) -> dict[str, Any]:
     """Write one contig's group; return its summary, which is also its marker of completeness."""
-    folder = job.root / job.name
+    folder, settings = job.root / job.name, job.settings
     shutil.rmtree(folder, ignore_errors=True)
-    genome, settings = Genome(job.genome), job.settings
-    margin = max(settings.enhancer_length, settings.promoter_length) + settings.max_shift
-    codes, md5 = _read_contig(genome, job.contig, margin)
+    genome = Genome(job.genome)
+    rows = _shuffled_rows(job)
+    return_freed_memory()
+    lengths = _window_lengths(settings)
+    with _Tasks(_SYNCS) as disk, _Tasks(job.threads) as shards:
+        files = ArrayFiles(folder, shards.submit, partial(disk.submit, sync))
+        shards.submit(_write_rows, files, rows, settings.rows_per_shard)
+        shards.submit(_write_pairs, files, job.pairs, settings.rows_per_shard)
+        contig = PackedContig(genome, job.contig, max(lengths.values()) + settings.max_shift)
+        for name, length in lengths.items():
+            files.sharded(
+                name,
+                (len(rows.plan), packed_length(length)),
+                settings.rows_per_chunk,
+                settings.rows_per_shard,
+                partial(_windows, contig, rows.starts[name], length),
+            )
 
-    pair = job.pairs["pair"].to_numpy()
-    label = job.pairs["label"].to_numpy()
-    plan = plan_windows(
-        pair, label, augment=settings.augment, max_shift=settings.max_shift, seed=settings.seed
-    )
-    key = zlib.crc32(job.name.encode())
-    plan = plan[np.argsort(keyed_draw(settings.seed, key, plan.pair, plan.copy), kind="stable")]
-    index = np.searchsorted(pair, plan.pair)
-    starts = {
-        schema.ENHANCER: _starts(job.pairs, "enhancer", settings.enhancer_length)[index]
-        + plan.enhancer_shift,
-        schema.PROMOTER: _starts(job.pairs, "promoter", settings.promoter_length)[index]
-        + plan.promoter_shift,
-    }
-
-    group = zarr.create_group(folder, zarr_format=3)
-    lengths = {
-        schema.ENHANCER: settings.enhancer_length,
-        schema.PROMOTER: settings.promoter_length,
-    }
-    for array, length in lengths.items():
-        _write_windows(group, array, codes, starts[array] + margin, length, settings)
-    chunk = settings.rows_per_shard
-    _write_rows(group, schema.LABEL, label[index], chunk)
-    _write_rows(group, schema.WINDOW, _window_table(plan, starts), chunk, schema.WINDOW_COLUMNS)
-    _write_pairs(group, job.pairs, chunk)
-
+    label = job.pairs.label
     summary: dict[str, Any] = {
         "contig": job.contig,
         "length": genome.contigs[job.contig],
-        "md5": md5,
-        "pairs": len(pair),
-        "positives": int(np.sum(label == 1)),
-        "negatives": int(np.sum(label == 0)),
-        "rows": len(plan),
-        "digests": _file_digests(folder),
+        "md5": contig.md5,
+        "pairs": len(label),
+        "positives": int((label == 1).sum()),
+        "negatives": int((label == 0).sum()),
+        "rows": len(rows.plan),
+        "digests": {name: files.digests[name] for name in sorted(files.digests, key=PurePath)},
     }
     sync_tree(folder)
-    group.attrs.update({schema.ATTRIBUTE: summary})
-    sync(folder / schema.METADATA_FILE)
+    marker = folder / schema.METADATA_FILE
+    marker.write_bytes(as_text(group_metadata({schema.ATTRIBUTE: summary})))
+    sync(marker)
     sync(folder)
     return summary
+
+
+def all_threads() -> int:
+    """Return how many threads use the cores of this process and are of use to one contig."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux knows which cores are ours
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(cores, _MOST_THREADS)
 
 
 def finished_contig(folder: Path) -> dict[str, Any] | None:
@@ -104,105 +137,96 @@ def finished_contig(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def _read_contig(genome: Genome, contig: str, margin: int) -> tuple[np.ndarray, str]:
-    """Return the contig's codes between two margins of N, uint8, and its MD5."""
-    length = genome.contigs[contig]
-    codes = np.zeros(length + 2 * margin, dtype=np.uint8)
-    md5 = hashlib.md5(usedforsecurity=False)
-    for start, letters in genome.blocks(contig):
-        md5.update(letters.upper())
-        codes[margin + start : margin + start + len(letters)] = encode(letters)
-    return codes, md5.hexdigest()
+class _Tasks:
+    """Threads that work through tasks in order; leaving waits for all, and raises what failed."""
+
+    def __init__(self, n_threads: int) -> None:
+        self._pool = ThreadPoolExecutor(n_threads)
+        self._futures: list[Future[None]] = []
+
+    def submit(self, task: Callable[..., None], *arguments: object) -> None:
+        self._futures.append(self._pool.submit(task, *arguments))
+
+    def __enter__(self) -> _Tasks:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for future in self._futures:
+                future.result()
 
 
-def _starts(pairs: pd.DataFrame, anchor: str, length: int) -> np.ndarray:
-    return resize(pairs[f"{anchor}_start"].to_numpy(), pairs[f"{anchor}_end"].to_numpy(), length)
+class _Rows(NamedTuple):
+    """A contig's rows in stored order: what they are, their labels, and their windows' starts."""
+
+    plan: WindowPlan
+    label: np.ndarray
+    starts: dict[str, np.ndarray]
 
 
-def _write_windows(
-    group: zarr.Group,
-    name: str,
-    codes: np.ndarray,
-    starts: np.ndarray,
-    length: int,
-    settings: StoreSettings,
-) -> None:
-    """Write the windows of `length` bp that begin at `starts` of `codes`, a shard at a time."""
-    width = packed_length(length)
-    chunk = settings.rows_per_chunk
-    shard = min(settings.rows_per_shard, _round_up(len(starts), chunk))
-    array = group.create_array(
-        name,
-        shape=(len(starts), width),
-        dtype="uint8",
-        chunks=(chunk, width),
-        shards=(shard, width),
-        compressors=_COMPRESSOR,
-        fill_value=0,
-        config=_EVERY_CHUNK,
+def _shuffled_rows(job: ContigJob) -> _Rows:
+    settings = job.settings
+    pair, label = job.pairs.column("pair"), job.pairs.label
+    plan = plan_windows(
+        pair, label, augment=settings.augment, max_shift=settings.max_shift, seed=settings.seed
     )
-    windows = np.lib.stride_tricks.sliding_window_view(codes, length)
-    buffer = np.empty((min(shard, len(starts)), width), dtype=np.uint8)
-    for first in range(0, len(starts), shard):
-        rows = starts[first : first + shard]
-        block = buffer[: len(rows)]
-        for low in range(0, len(rows), _GATHER_ROWS):
-            high = low + _GATHER_ROWS
-            block[low:high] = pack(windows[rows[low:high]])
-        array[first : first + len(rows)] = block
+    key = zlib.crc32(job.name.encode())
+    plan = plan[np.argsort(keyed_draw(settings.seed, key, plan.pair, plan.copy), kind="stable")]
+    index = np.searchsorted(pair, plan.pair)
+    shifts = {schema.ENHANCER: plan.enhancer_shift, schema.PROMOTER: plan.promoter_shift}
+    starts = {
+        anchor: _starts(job.pairs, anchor, length)[index] + shifts[anchor]
+        for anchor, length in _window_lengths(settings).items()
+    }
+    return _Rows(plan, label[index], starts)
 
 
-def _window_table(plan: WindowPlan, starts: dict[str, np.ndarray]) -> np.ndarray:
-    """Return int64 (n_rows, 6), columns as in schema.WINDOW_COLUMNS."""
-    columns = [
-        plan.pair,
-        plan.copy,
-        plan.enhancer_shift,
-        plan.promoter_shift,
-        starts[schema.ENHANCER],
-        starts[schema.PROMOTER],
-    ]
-    return np.stack([column.astype(np.int64) for column in columns], axis=1)
+def _window_lengths(settings: StoreSettings) -> dict[str, int]:
+    return {
+        schema.ENHANCER: settings.enhancer_length,
+        schema.PROMOTER: settings.promoter_length,
+    }
 
 
-def _write_rows(
-    group: zarr.Group,
-    name: str,
-    values: np.ndarray,
-    chunk: int,
-    columns: tuple[str, ...] | None = None,
-) -> None:
-    """Write a table of numbers, `chunk` rows to a file."""
-    array = group.create_array(
-        name,
-        shape=values.shape,
-        dtype=values.dtype,
-        chunks=(min(chunk, len(values)), *values.shape[1:]),
-        compressors=_COMPRESSOR,
-        fill_value=0,
-        attributes={"columns": list(columns)} if columns else None,
-        config=_EVERY_CHUNK,
+def _starts(pairs: ContigPairs, anchor: str, length: int) -> np.ndarray:
+    return resize(pairs.column(f"{anchor}_start"), pairs.column(f"{anchor}_end"), length)
+
+
+def _windows(contig: PackedContig, starts: np.ndarray, length: int, rows: slice) -> np.ndarray:
+    return contig.windows(starts[rows], length)
+
+
+def _write_rows(files: ArrayFiles, rows: _Rows, chunk: int) -> None:
+    """Write what each row is, columns as in schema.WINDOW_COLUMNS."""
+    files.table(schema.LABEL, rows.label, chunk)
+    columns = (
+        rows.plan.pair,
+        rows.plan.copy,
+        rows.plan.enhancer_shift,
+        rows.plan.promoter_shift,
+        rows.starts[schema.ENHANCER],
+        rows.starts[schema.PROMOTER],
     )
-    array[:] = values
+
+    def read(part: slice) -> np.ndarray:
+        return np.stack([column[part].astype(np.int64) for column in columns], axis=1)
+
+    shape = (len(rows.plan), len(columns))
+    dtype = np.dtype(np.int64)
+    files.chunked(schema.WINDOW, shape, dtype, chunk, read, schema.WINDOW_COLUMNS)
 
 
-def _write_pairs(group: zarr.Group, pairs: pd.DataFrame, chunk: int) -> None:
+def _write_pairs(files: ArrayFiles, pairs: ContigPairs, chunk: int) -> None:
     """Write the pairs themselves: regions, labels, and names as one UTF-8 line each."""
-    table = group.create_group(schema.PAIRS)
-    regions = pairs[list(schema.REGION_COLUMNS)].to_numpy(dtype=np.int64)
-    _write_rows(table, schema.REGION, regions, chunk, schema.REGION_COLUMNS)
-    _write_rows(table, schema.LABEL, pairs["label"].to_numpy(), chunk)
-    for column in schema.NAME_COLUMNS:
-        text = "".join(f"{name}\n" for name in pairs[column])
-        _write_rows(table, column, np.frombuffer(text.encode("utf-8"), dtype=np.uint8), _NAME_BYTES)
+    files.group(schema.PAIRS)
+    region = f"{schema.PAIRS}/{schema.REGION}"
+    files.table(region, pairs.region, chunk, schema.REGION_COLUMNS)
+    files.table(f"{schema.PAIRS}/{schema.LABEL}", pairs.label, chunk)
+    for column, lines in pairs.names.items():
+        files.table(f"{schema.PAIRS}/{column}", lines, _NAME_BYTES)
 
 
-def _round_up(n: int, multiple: int) -> int:
-    return -(-n // multiple) * multiple
-
-
-def _file_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a contig's arrays, by its path below the group."""
-    own = folder / schema.METADATA_FILE
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != own)
-    return {path.relative_to(folder).as_posix(): digest(path) for path in files}
+def _lines(names: pd.Series) -> np.ndarray:
+    text = "\n".join([*names, ""])
+    return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)

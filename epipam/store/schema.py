@@ -10,8 +10,6 @@ import textwrap
 from importlib import resources
 from typing import Any
 
-import jsonschema
-
 from epipam.errors import StoreError
 
 FORMAT = "epipam-store"
@@ -51,6 +49,8 @@ def validate_attributes(attributes: dict[str, Any], where: str) -> dict[str, Any
     StoreError
         Where they are not those of a store, or of a newer major version of the format.
     """
+    import jsonschema  # here: a process that writes a contig never comes by
+
     own = attributes.get(ATTRIBUTE)
     if not isinstance(own, dict) or own.get("format") != FORMAT:
         raise StoreError(f"{where}: is no epipam store; epipam build-store makes one")
