@@ -1,8 +1,9 @@
 """How fast a store streams to a network, and how much a network waits for it.
 
 Training batches, shuffled, from a store that lies in the page cache, with 0, 1 and 2 worker
-processes, beside a plain copy of the same bytes unpacked; and training on them beside the same
-training on one batch that is kept.
+processes, beside a plain copy of the same bytes unpacked; as one-hot arrays, beside kipoiseq's and
+GenVarLoader's of windows of the same store; and training on them beside the same training on one
+batch that is kept.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
 
 import torch
 from measuring.inputs import SHORT_WINDOWS, Scale, bases_per_pair, simulated_inputs
+from measuring.peers import Peer, PeerError, Windows, requirements
 from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
 from measuring.timing import copy_of_unpacked, time_in_turn
 
@@ -30,6 +33,13 @@ FULL = Scale(contigs=4, contig_length=30_000_000, pairs=10_000)
 QUICK = Scale(contigs=2, contig_length=2_000_000, pairs=300, store=SHORT_WINDOWS)
 WORKERS = {"no_worker": 0, "one_worker": 1, "two_workers": 2}
 TURNS = 5
+# Package, window pairs, options.
+PEERS = {
+    "kipoiseq": ("kipoiseq", 4_000),
+    "genvarloader": ("genvarloader", 20_000, "seqpro"),
+    "genvarloader_table": ("genvarloader", 40_000, "table"),
+}
+PEER_TURNS = 5
 TRAINING_TURNS = 6
 
 
@@ -42,9 +52,11 @@ def main() -> None:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         announce(f"simulating {scale.contigs} contigs of {scale.contig_length:,} bp")
-        store = simulated_inputs(Path(folder), scale).build(Path(folder) / "store", scale.store)
+        inputs = simulated_inputs(Path(folder), scale)
+        store = inputs.build(Path(folder) / "store", scale.store)
         metrics = [
             *loading(store, 1 if quick else TURNS),
+            *([] if quick else beside_peers(store, inputs.genome, Path(folder), found_in)),
             *batch_bytes(store),
             *training(store, device, 1 if quick else TRAINING_TURNS),
         ]
@@ -68,6 +80,41 @@ def loading(store: Store, n_turns: int) -> Iterator[Metric]:
     for name in passes:
         yield Metric(f"{name}_over_plain_copy", turns.ratio(name, "plain_copy"), "x")
     yield Metric("loader_two_worker_speedup", turns.ratio("one_worker", "two_workers"), "x")
+
+
+def beside_peers(
+    store: Store, genome: Path, folder: Path, found_in: dict[str, object]
+) -> Iterator[Metric]:
+    """Yield how fast one-hot arrays come from one worker process, beside other loaders.
+
+    Each takes as many windows as it reads in some seconds; what is compared is the time per pair.
+    A peer that is not there has no metrics, and the environment says why.
+    """
+    batches = loader(store, 1)
+    n_rows = {"epipam": len(batches) * BATCH_SIZE}
+    works: dict[str, Callable[[], object]] = {
+        "epipam": lambda: read_all(onehot(store, batches)),
+    }
+    with ExitStack() as stack:
+        for name, (package, n_pairs, *options) in PEERS.items():
+            announce(f"preparing {name}")
+            try:
+                windows = Windows(store, folder / name, n_pairs)
+                peer = stack.enter_context(Peer(package, genome, windows, BATCH_SIZE, *options))
+            except PeerError as error:
+                found_in[name] = str(error)
+                continue
+            n_rows[name], works[name] = windows.n_pairs, peer.read_all
+            found_in[name] = requirements(package)
+        announce(f"reading one-hot windows in {PEER_TURNS} turns")
+        time_in_turn(works, 1)
+        turns = time_in_turn(works, PEER_TURNS)
+    for name in works:
+        rate = n_rows[name] / turns.seconds(name)
+        yield Metric(f"{name}_onehot_pairs_per_second", rate, "window pairs/s")
+    for name in works.keys() - {"epipam"}:
+        per_pair = turns.ratio(name, "epipam") * n_rows["epipam"] / n_rows[name]
+        yield Metric(f"loader_over_{name}", per_pair, "x")
 
 
 def batch_bytes(store: Store) -> Iterator[Metric]:

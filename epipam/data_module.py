@@ -50,16 +50,16 @@ class PairDataModule(L.LightningDataModule):
         self.split = split
         self.settings = settings or DataSettings()
 
-    def check(self) -> None:
+    def check(self, world_size: int = 1) -> None:
         """Raise a RequestError where a part cannot play its role, before any work.
 
-        Training needs labelled pairs; validation and test need positives and negatives, without
-        which their metrics are undefined.
+        Training needs labelled pairs, a batch for each of `world_size` processes; validation and
+        test need positives and negatives, without which their metrics are undefined.
         """
-        self.train_dataloader()
+        self._loader(self.split.train, training=True, world_size=world_size)
         self._require_both_labels("validation", self.split.validation)
         self._require_both_labels("test", self.split.test)
-        self.val_dataloader()
+        self._loader(self.split.validation, training=False, world_size=world_size)
 
     def train_dataloader(self) -> PairLoader:
         return self._loader(self.split.train, training=True)
@@ -81,9 +81,11 @@ class PairDataModule(L.LightningDataModule):
                 f"other chromosomes for it"
             )
 
-    def _loader(self, contigs: tuple[str, ...], *, training: bool) -> PairLoader:
+    def _loader(
+        self, contigs: tuple[str, ...], *, training: bool, world_size: int = 1
+    ) -> PairLoader:
         settings = self.settings
-        rank, world_size = 0, 1
+        rank = 0
         if self.trainer is not None:
             rank, world_size = self.trainer.global_rank, self.trainer.world_size
         batches = PairBatches(
@@ -100,4 +102,10 @@ class PairDataModule(L.LightningDataModule):
             rank=rank,
             world_size=world_size,
         )
+        if batches.order.n_rows < world_size:
+            # A process without a batch would skip what the others wait for it to do.
+            raise RequestError(
+                f"{self.store.path}: {batches.order.n_rows} pairs on {', '.join(contigs)} are "
+                f"fewer than {world_size} processes: use fewer"
+            )
         return PairLoader(batches, settings.workers)

@@ -4,54 +4,39 @@
 augmented and handed out. Memory is that of the blocks that are open at one time, which hold
 `buffer_rows` rows.
 
-Batch number j of a rank goes to worker j mod (number of workers), which is how a DataLoader keeps
-order; where that number divides the number of open blocks, each is read by one worker only.
+A worker is asked for several neighbouring batches at a time, as many as there are open blocks to
+each worker, and writes them into memory that it shares with this process. Where the number of
+workers divides that of open blocks, each is read by one worker only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from epipam.blocks import COPY, Batch, Block, ChunkRows
 from epipam.encoding import reverse_complement, shift
 from epipam.epoch_plan import Chunks, Draw, Epoch, EpochOrder, eligible
 from epipam.errors import RequestError
-from epipam.store import Rows, Store
-from epipam.store.schema import WINDOW_COLUMNS
+from epipam.exchange import Exchange, Request
+from epipam.memory import keep_freed_memory
+from epipam.store import Store
+from epipam.store.chunks import ChunkReader
 from epipam.windows import keyed_draw, keyed_integers
 
 BATCH_SIZE = 100
 BUFFER_ROWS = 12_000
 
-_PAIR, _COPY = WINDOW_COLUMNS.index("pair"), WINDOW_COLUMNS.index("copy")
+__all__ = ["Batch", "LoaderSettings", "PairBatches", "PairLoader", "require_contigs"]
 
-
-class Batch(NamedTuple):
-    """A batch of window pairs, packed.
-
-    Attributes
-    ----------
-    enhancer, promoter
-        uint8 (N, ceil(L / 2)): packed one-hot; `models.unpack` makes (N, 4, L) of it.
-    label
-        int8 (N,): 1, 0, or -1 where unknown.
-    contig
-        int32 (N,): index into the loader's chromosomes.
-    pair
-        int64 (N,): number of the pair in its table.
-    """
-
-    enhancer: Tensor
-    promoter: Tensor
-    label: Tensor
-    contig: Tensor
-    pair: Tensor
+# Requests under way for each worker.
+_PREFETCHED = 2
 
 
 @dataclass(frozen=True)
@@ -140,18 +125,30 @@ class PairBatches(Dataset[Batch]):
                 f"fewer than one batch of {settings.batch_size} on each of {world_size} ranks: "
                 f"make the batch smaller"
             )
+        self._reader = ChunkReader(store)
         self._epoch: Epoch | None = None
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: dict[int, Block] = {}
+        self._chunk: ChunkRows | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_epoch": None, "_blocks": {}}
+        kept = {key: value for key, value in self.__dict__.items() if key != "_reader"}
+        return {**kept, "_epoch": None, "_blocks": {}, "_chunk": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reader = ChunkReader(self.store)
 
     def __len__(self) -> int:
         """Return the number of this rank's batches in an epoch."""
         return self.order.n_batches
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
-        number, batch_number = key
+        rows = self.rows(*key)
+        # A copy: a batch must not keep its block alive.
+        return Batch(*(torch.from_numpy(getattr(rows, name).copy()) for name in Batch._fields))
+
+    def rows(self, number: int, batch_number: int) -> Block:
+        """Return the rows of a batch of epoch `number`, as views of its block."""
         if self._epoch is None or self._epoch.number != number:
             self._epoch = self.order.epoch(number)
             self._blocks = {}
@@ -163,23 +160,36 @@ class PairBatches(Dataset[Batch]):
         if block not in self._blocks:
             self._blocks[block] = self._read_block(self._epoch, block)
         size = self.settings.batch_size
-        return self._blocks[block].batch(batch * size, (batch + 1) * size)
+        return self._blocks[block].part(batch * size, (batch + 1) * size)
 
-    def _read_block(self, epoch: Epoch, number: int) -> _Block:
+    def _read_block(self, epoch: Epoch, number: int) -> Block:
         """Read the chunks that a block's rows lie in; shuffle and augment them in training."""
         parts = []
         for piece in self.order.pieces(epoch, number):
-            rows = self.store.read(self.contigs[piece.contig], piece.start, piece.stop)
-            counted = _eligible(self.store, rows.label, rows.window[:, _COPY], self.settings)
-            which = np.flatnonzero(counted)[piece.low : piece.high]
-            parts.append((Rows(*(column[which] for column in rows)), piece.contig))
-        block = _Block.join(parts)
-        if self.settings.training:
-            keys = self._draw(epoch, Draw.ROW_ORDER, block)
-            block = self._augment(block.take(np.argsort(keys, kind="stable")), epoch)
-        return block
+            chunk = self._read_chunk(piece.contig, piece.start, piece.stop)
+            parts.append(chunk._replace(counted=chunk.counted[piece.low : piece.high]))
+        training = self.settings.training
+        block = Block.join(parts, self._shuffled(epoch) if training else None)
+        return self._augment(block, epoch) if training else block
 
-    def _augment(self, block: _Block, epoch: Epoch) -> _Block:
+    def _read_chunk(self, contig: int, start: int, stop: int) -> ChunkRows:
+        """Read a chunk, unless it is the last one that was read: neighbouring blocks share one."""
+        if self._chunk is None or (self._chunk.contig, self._chunk.start) != (contig, start):
+            rows = self._reader.read(self.contigs[contig], start, stop)
+            counted = _eligible(self.store, rows.label, rows.window[:, COPY], self.settings)
+            self._chunk = ChunkRows(contig, start, rows, np.flatnonzero(counted))
+        return self._chunk
+
+    def _shuffled(self, epoch: Epoch) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what orders the rows of a block, from their keys."""
+
+        def order(key: np.ndarray) -> np.ndarray:
+            drawn = keyed_draw(self.settings.seed, epoch.number, Draw.ROW_ORDER, key)
+            return np.argsort(drawn, kind="stable")
+
+        return order
+
+    def _augment(self, block: Block, epoch: Epoch) -> Block:
         settings, store = self.settings, self.store
         enhancer, promoter = block.enhancer, block.promoter
         if limit := settings.max_shift:
@@ -195,11 +205,11 @@ class PairBatches(Dataset[Batch]):
             promoter[turned] = reverse_complement(promoter[turned], store.promoter_length)
         return block._replace(enhancer=enhancer, promoter=promoter)
 
-    def _draw(self, epoch: Epoch, what: Draw, block: _Block) -> np.ndarray:
+    def _draw(self, epoch: Epoch, what: Draw, block: Block) -> np.ndarray:
         return keyed_draw(self.settings.seed, epoch.number, what, block.key)
 
 
-class PairLoader(DataLoader[Batch]):
+class PairLoader(DataLoader[Any]):
     """A DataLoader over `PairBatches` that numbers its passes and can be gone on with.
 
     Every pass is an epoch of its own, numbered from 0 or by `set_epoch`. Its state is the epoch
@@ -225,14 +235,26 @@ class PairLoader(DataLoader[Batch]):
     ) -> None:
         self.batches = batches
         self.position = _Position()
-        super().__init__(
+        self.pinned = pin_memory
+        # One more than are under way at a time: the one that is being taken out.
+        self.exchange = Exchange(
             batches,
+            batch_size=batches.settings.batch_size,
+            enhancer_length=batches.store.enhancer_length,
+            promoter_length=batches.store.promoter_length,
+            blocks=max(1, batches.order.lanes // workers) if workers else 1,
+            slots=_PREFETCHED * workers + 1,
+        )
+        super().__init__(
+            self.exchange,
             batch_size=None,
-            sampler=_Numbers(len(batches), self.position),
+            sampler=_Numbers(len(batches), self.exchange, self.position),
+            collate_fn=_as_it_is,
             num_workers=workers,
+            prefetch_factor=_PREFETCHED if workers else None,
             multiprocessing_context=start_method if workers else None,
             persistent_workers=workers > 0,
-            pin_memory=pin_memory,
+            worker_init_fn=_prepare_worker,
             # Of its own: a DataLoader draws from it at every start, and drawing from the global one
             # would move the dropout of a resumed run.
             generator=torch.Generator(),
@@ -242,9 +264,12 @@ class PairLoader(DataLoader[Batch]):
         # All of it happens at the first batch: Lightning resumes a run by asking for an iterator
         # first, and saying which epoch it is for afterwards.
         self.position.begin_pass()
-        for batch in super().__iter__():
-            self.position.served += 1
-            yield batch
+        if self.num_workers:
+            self.exchange.open()
+        for message in super().__iter__():
+            for batch in self.exchange.take(message):
+                self.position.served += 1
+                yield Batch(*(c.pin_memory() for c in batch)) if self.pinned else batch
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -290,19 +315,30 @@ class _Position:
         self.epoch, self.served, self._begun = epoch, served, False
 
 
-class _Numbers(Sampler[tuple[int, int]]):
-    """The (epoch, number) of the batches that a pass still has to hand out."""
+class _Numbers(Sampler[Request]):
+    """What a pass still has to ask for.
 
-    def __init__(self, n_batches: int, position: _Position) -> None:
+    Each request ends at a multiple of what the exchange takes together, so that a worker, which
+    is given every so manieth, keeps to its blocks wherever a pass begins.
+    """
+
+    def __init__(self, n_batches: int, exchange: Exchange, position: _Position) -> None:
         self.n_batches = n_batches
+        self.exchange = exchange
         self.position = position
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.position.epoch
-        return ((epoch, number) for number in range(self.position.served, self.n_batches))
+    def __iter__(self) -> Iterator[Request]:
+        epoch, start = self.position.epoch, self.position.served
+        together = self.exchange.together
+        for slot in cycle(range(self.exchange.slots)):
+            if start >= self.n_batches:
+                return
+            stop = min(self.n_batches, (start // together + 1) * together)
+            yield Request(epoch, start, stop, slot)
+            start = stop
 
     def __len__(self) -> int:
-        return self.n_batches
+        return -(-self.n_batches // self.exchange.together)
 
     def set_epoch(self, epoch: int) -> None:
         """Number the next pass; Lightning calls this at the start of every epoch.
@@ -313,39 +349,13 @@ class _Numbers(Sampler[tuple[int, int]]):
             self.position.go_on(epoch, 0)
 
 
-class _Block(NamedTuple):
-    """Rows of a block; `key` numbers a row within the whole store, for what is drawn per row."""
+def _as_it_is(item: Any) -> Any:
+    return item
 
-    enhancer: np.ndarray
-    promoter: np.ndarray
-    label: np.ndarray
-    contig: np.ndarray
-    pair: np.ndarray
-    key: np.ndarray
 
-    @classmethod
-    def join(cls, parts: list[tuple[Rows, int]]) -> _Block:
-        rows = [part for part, _ in parts]
-        pair = np.concatenate([part.window[:, _PAIR] for part in rows])
-        copy = np.concatenate([part.window[:, _COPY] for part in rows])
-        return cls(
-            enhancer=np.concatenate([part.enhancer for part in rows]),
-            promoter=np.concatenate([part.promoter for part in rows]),
-            label=np.concatenate([part.label for part in rows]),
-            contig=np.concatenate(
-                [np.full(len(part.label), contig, dtype=np.int32) for part, contig in parts]
-            ),
-            pair=pair,
-            key=(pair << 16) + copy,
-        )
-
-    def take(self, order: np.ndarray) -> _Block:
-        return _Block(*(column[order] for column in self))
-
-    def batch(self, start: int, stop: int) -> Batch:
-        columns = (self.enhancer, self.promoter, self.label, self.contig, self.pair)
-        # A copy: a batch must not keep its block alive.
-        return Batch(*(torch.from_numpy(column[start:stop].copy()) for column in columns))
+def _prepare_worker(_: int) -> None:
+    # A worker allocates the same few sizes over and over.
+    keep_freed_memory()
 
 
 def _eligible(

@@ -10,7 +10,7 @@ import torch
 
 from epipam.errors import ModelError
 from epipam.loader import BATCH_SIZE, LoaderSettings, PairBatches, PairLoader
-from epipam.models import Epipam, unpack
+from epipam.models import Epipam
 from epipam.pairs import COLUMNS
 from epipam.store import Store
 
@@ -44,10 +44,7 @@ def predict_store(
     pairs, probabilities = [], []
     with torch.inference_mode():
         for batch in loader:
-            logits = network(
-                unpack(batch.enhancer.to(device), store.enhancer_length),
-                unpack(batch.promoter.to(device), store.promoter_length),
-            )
+            logits = network(batch.enhancer.to(device), batch.promoter.to(device))
             pairs.append(batch.pair.numpy())
             probabilities.append(torch.sigmoid(logits.double()).cpu().numpy())
     found = pd.Series(np.concatenate(probabilities), index=np.concatenate(pairs))

@@ -31,7 +31,8 @@ def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> It
     request
         What the run is of.
     first
-        Whether this is the first process of the run; the others share its hold.
+        Whether this is the first process of the run; it holds the folder for the others, which
+        may not even see it yet.
 
     Raises
     ------
@@ -39,6 +40,9 @@ def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> It
         Where the folder holds a finished run, a run of something else or no run, or where another
         process is training in it.
     """
+    if not first:
+        yield
+        return
     # The folder belongs to the request: Lightning forgets the best epoch of a run that was moved.
     text = json.dumps({"folder": str(run.resolve()), **request}, indent=2)
     noted = run / CHECKPOINTS / "request.json"
@@ -55,13 +59,10 @@ def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> It
     else:
         write_text(noted, text)
     with noted.open("rb") as handle:
-        if first:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RequestError(
-                    f"{run}: another process is training here; wait for it"
-                ) from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RequestError(f"{run}: another process is training here; wait for it") from None
         yield
 
 

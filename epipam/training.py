@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import warnings
 from collections.abc import Iterator
@@ -16,12 +17,13 @@ from typing import Any
 import lightning as L
 import pandas as pd
 import torch
+import torch.distributed
 import torchmetrics
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
+from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 import epipam
 from epipam.data_module import DataSettings, PairDataModule
@@ -30,7 +32,7 @@ from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.evaluation import Evaluation, evaluate
 from epipam.files import write_text
 from epipam.loader import Batch
-from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model, unpack
+from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model
 from epipam.models.folder import WEIGHTS_FILE, read_config
 from epipam.models.registry import model_name
 from epipam.pairs import COLUMNS, digest
@@ -70,50 +72,59 @@ class PairClassifier(L.LightningModule):
         super().__init__()
         self.network = network
         self.settings = settings
-        self.validation_auroc = BinaryAUROC()
-        self.validation_auprc = BinaryAveragePrecision()
-
-    def windows(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Unpack a batch on its device: float (N, 4, L) of enhancers and of promoters."""
-        config = self.network.config
-        return (
-            unpack(batch.enhancer, config.enhancer_length),
-            unpack(batch.promoter, config.promoter_length),
-        )
+        self._validated: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        logits = self.network.both_logits(*self.windows(batch))
+        logits = self.network.both_logits(batch.enhancer, batch.promoter)
         target = batch.label.to(logits.main.dtype)
         loss = F.binary_cross_entropy_with_logits(logits.main, target)
         if logits.auxiliary is not None:
             auxiliary = F.binary_cross_entropy_with_logits(logits.auxiliary, target)
             loss = self.settings.alpha * loss + (1 - self.settings.alpha) * auxiliary
-        self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(target))
+        self.log(
+            "training_loss",
+            loss,
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(target),
+            sync_dist=self._distributed,
+        )
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         known = batch.label >= 0
-        logits = self.network(*self.windows(batch))[known]
-        label = batch.label[known].long()
-        if len(label):
-            loss = F.binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
-            self.log("validation_loss", loss, batch_size=len(label), sync_dist=True)
-            probability = torch.sigmoid(logits.float())
-            self.validation_auroc.update(probability, label)
-            self.validation_auprc.update(probability, label)
+        logits = self.network(batch.enhancer, batch.promoter)[known]
+        self._validated.append((logits.float().cpu(), batch.label[known].long().cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        self.log("validation_auroc", self.validation_auroc.compute())
-        self.log(MONITORED, self.validation_auprc.compute(), prog_bar=True)
-        self.validation_auroc.reset()
-        self.validation_auprc.reset()
+        # Every process may have another number of labelled pairs, or none.
+        parts = [part for parts in self._gathered(self._validated) for part in parts]
+        self._validated = []
+        logits, label = (torch.cat(column) for column in zip(*parts, strict=True))
+        loss = F.binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
+        self.log("validation_loss", loss)
+        probability = torch.sigmoid(logits)
+        self.log("validation_auroc", binary_auroc(probability, label))
+        self.log(MONITORED, binary_average_precision(probability, label), prog_bar=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["torch_rng_state"] = torch.get_rng_state()
+        checkpoint["torch_rng_states"] = self._gathered(torch.get_rng_state())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Dropout goes on where it was, so that a resumed run equals an uninterrupted one.
-        torch.set_rng_state(checkpoint["torch_rng_state"])
+        torch.set_rng_state(checkpoint["torch_rng_states"][self.global_rank])
+
+    @property
+    def _distributed(self) -> bool:
+        return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+    def _gathered(self, mine: Any) -> list[Any]:
+        """Return what each process has, in order of rank."""
+        if not self._distributed:
+            return [mine]
+        everyones: list[Any] = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(everyones, mine)
+        return everyones
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(
@@ -166,7 +177,6 @@ def train(
     L.seed_everything(settings.seed, verbose=False)
     network = _network(store, settings)
     module = PairDataModule(store, split, data)
-    module.check()
     best = ModelCheckpoint(
         run / CHECKPOINTS,
         filename="best",
@@ -175,12 +185,15 @@ def train(
         enable_version_counter=False,
     )
     trainer = _trainer(run, settings, best, progress)
+    module.check(trainer.world_size)
+    if trainer.world_size > 1:
+        # Which rows come when depends on it.
+        request["processes"] = trainer.world_size
     with claimed_run(run, request, first=trainer.is_global_zero):
-        for part in ("train", "validation", "test"):
-            logger.info("%s: %s", part, ", ".join(getattr(split, part)))
-        if settings.init is not None:
-            logger.info("starting from %s: %s", settings.init, network.provenance.get("about", "?"))
-        logger.info("device: %s", describe_device(trainer.strategy.root_device))
+        if trainer.is_global_zero:
+            _log_beginning(split, settings, network, trainer)
+        # Weights are the first process's; dropout is each process's own.
+        torch.manual_seed(settings.seed + trainer.global_rank)
         classifier = PairClassifier(network, settings)
         _fit(trainer, classifier, module, run / CHECKPOINTS / "last.ckpt")
         if not trainer.is_global_zero:
@@ -212,9 +225,22 @@ def labelled_pairs(store: Store, contigs: tuple[str, ...]) -> pd.DataFrame:
     return frame.loc[frame["label"] >= 0, list(COLUMNS)].reset_index(drop=True)
 
 
+def _log_beginning(
+    split: ChromosomeSplit, settings: TrainSettings, network: Epipam, trainer: L.Trainer
+) -> None:
+    for part in ("train", "validation", "test"):
+        logger.info("%s: %s", part, ", ".join(getattr(split, part)))
+    if settings.init is not None:
+        logger.info("starting from %s: %s", settings.init, network.provenance.get("about", "?"))
+    device = describe_device(trainer.strategy.root_device)
+    others = f", the first of {trainer.world_size} processes" if trainer.world_size > 1 else ""
+    logger.info("device: %s%s", device, others)
+
+
 def _trainer(
     run: Path, settings: TrainSettings, best: ModelCheckpoint, progress: bool
 ) -> L.Trainer:
+    devices, nodes = _processes(settings)
     last = partial(
         ModelCheckpoint, run / CHECKPOINTS, filename="last", enable_version_counter=False
     )
@@ -222,8 +248,8 @@ def _trainer(
         with _quiet_lightning():
             return L.Trainer(
                 accelerator=settings.accelerator,
-                devices=settings.devices,
-                num_nodes=settings.nodes,
+                devices=devices,
+                num_nodes=nodes,
                 precision=settings.precision,  # type: ignore[arg-type]
                 max_epochs=settings.epochs,
                 callbacks=[
@@ -245,9 +271,20 @@ def _trainer(
     except (ValueError, TypeError, MisconfigurationException) as error:
         reason = " ".join(str(error).split())
         raise RequestError(
-            f"accelerator {settings.accelerator}, devices {settings.devices}, "
+            f"accelerator {settings.accelerator}, devices {devices}, nodes {nodes}, "
             f"precision {settings.precision}: {reason}"
         ) from None
+
+
+def _processes(settings: TrainSettings) -> tuple[str, int]:
+    """Return devices of each node, and nodes; those of torchrun where it started this process."""
+    devices, nodes = settings.devices, settings.nodes
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        if devices == "auto":
+            devices = os.environ["LOCAL_WORLD_SIZE"]
+        if nodes == 1:
+            nodes = int(os.environ["GROUP_WORLD_SIZE"])
+    return devices, nodes
 
 
 def _fit(

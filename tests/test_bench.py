@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,14 +18,25 @@ BENCH = Path(__file__).parents[1] / "bench"
 RATIOS = {
     "build": {"build_over_codec", "build_two_process_speedup", "bits_per_base"},
     "loader": {"loader_two_worker_speedup", "train_over_cached_batch"},
+    "train": {"step_over_plain", "step_gradient_max_relative_difference"},
     "score": {"score_over_plain", "kipoi_over_plain", "score_max_abs_difference"},
+    "genome_build": {
+        "genome_build_seconds",
+        "genome_build_peak_bytes",
+        "genome_build_peak_over_contig_plus_500MB",
+    },
     "memory": {"build_memory_ratio", "loader_memory_ratio", "train_memory_ratio"},
 }
+NEED_DATA = {"genome_build"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RATIOS)
-def test_quick_run_prints_one_object_with_positive_metrics(name: str) -> None:
+def test_quick_run_prints_one_object_with_positive_metrics(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    if name in NEED_DATA:
+        request.getfixturevalue("shared_data")
     done = subprocess.run(
         [sys.executable, BENCH / f"{name}.py", "--quick"],
         # One thread: several test processes share the cores.
@@ -85,12 +97,26 @@ def test_works_are_timed_in_turn_and_compared_turn_by_turn() -> None:
     def work(name: str) -> Callable[[], None]:
         return lambda: done.append(name)
 
-    turns = time_in_turn({"one": work("one"), "two": work("two")}, 2)
-    assert done == ["one", "two", "one", "two"]
+    turns = time_in_turn({"one": work("one"), "two": work("two")}, 2, work("before"))
+    assert done == ["before", "one", "before", "two"] * 2
     assert turns.wall["one"].shape == (2,)
     # Median of 2, 3 and 4, though the medians' ratio is 6 / 3.
     slow_machine = {"one": np.array([2.0, 9.0, 6.0]), "two": np.array([1.0, 3.0, 1.5])}
     assert Turns(slow_machine, slow_machine).ratio("one", "two") == 3.0
+
+
+@pytest.mark.slow
+def test_without_the_public_data_the_genome_build_measures_nothing(tmp_path: Path) -> None:
+    shutil.copytree(BENCH, tmp_path / "checkout" / "bench")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "checkout" / "bench" / "genome_build.py"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stdout)["metrics"] == []
+    assert "the public data are absent" in done.stderr
 
 
 @pytest.mark.usefixtures("measuring")

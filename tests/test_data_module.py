@@ -179,6 +179,16 @@ def test_each_rank_of_a_trainer_reads_its_own_share(store):
     assert sorted(seen[0] + seen[1]) == pairs_of(store, "chr3")
 
 
+def test_fewer_rows_than_processes_are_refused_before_any_work(store):
+    data(store).check(15)  # 60 training rows in batches of 4
+    with pytest.raises(RequestError, match="fewer than one batch of 4 on each of 16 ranks"):
+        data(store).check(16)
+    small = PairDataModule(store, SPLIT, DataSettings(batch_size=1))
+    small.check(20)
+    with pytest.raises(RequestError, match="20 pairs on chr3 are fewer than 21 processes"):
+        small.check(21)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_under_lightning_every_epoch_has_its_own_order_and_validation_sees_all(
     store, tmp_path, workers

@@ -14,7 +14,7 @@ from epipam import training
 from epipam.data_module import DataSettings
 from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.loader import Batch
-from epipam.models import EpipamConfig, create_model, load_model
+from epipam.models import EpipamConfig, create_model, load_model, unpack
 from epipam.simulate import SimulationSettings, simulate
 from epipam.splits import explicit_split
 from epipam.store import Store, StoreSettings, build_store
@@ -261,7 +261,8 @@ def test_the_loss_is_the_weighted_cross_entropy_of_both_heads(alpha):
         torch.zeros(6, dtype=torch.int16),
         torch.arange(6),
     )
-    logits = classifier.network.both_logits(*classifier.windows(batch))
+    windows = unpack(batch.enhancer, ENHANCER), unpack(batch.promoter, PROMOTER)
+    logits = classifier.network.both_logits(*windows)
 
     def cross_entropy(values):
         p = 1 / (1 + np.exp(-values.detach().double().numpy()))

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result
+from epipam.cli.command import EpipamCommand, Place, json_option, print_result
 from epipam.train_settings import TrainSettings
 
 DEFAULT = TrainSettings()
 
 
 @click.command("train", cls=EpipamCommand)
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=Place())
 @click.option("-o", "--output", "run", type=click.Path(path_type=Path), required=True)
 @click.option("--model", default=DEFAULT.model, help="epipam, or epi (without position attention).")
 @click.option("--fold", type=click.IntRange(0), help="Test chromosomes: fold K of 8.  [default: 0]")
@@ -34,7 +34,9 @@ DEFAULT = TrainSettings()
     "--learning-rate", type=click.FloatRange(0, min_open=True), default=DEFAULT.learning_rate
 )
 @click.option("--weight-decay", type=click.FloatRange(0), default=DEFAULT.weight_decay)
-@click.option("--batch-size", type=click.IntRange(2), default=100)
+@click.option(
+    "--batch-size", type=click.IntRange(2), default=100, help="Pairs of a step, on each device."
+)
 @click.option("--buffer-rows", type=click.IntRange(1), default=12_000, help="Shuffle buffer.")
 @click.option("--reverse-complement", is_flag=True, help="Read pairs from either strand.")
 @click.option("--max-shift", type=click.IntRange(0), default=0, help="Further random shift, bp.")
@@ -42,11 +44,11 @@ DEFAULT = TrainSettings()
 @click.option("--seed", type=click.IntRange(0), default=0)
 @click.option("--accelerator", default=DEFAULT.accelerator, help="auto, cpu, gpu.")
 @click.option("--devices", default=DEFAULT.devices, help="How many, or which, devices.")
-@click.option("--nodes", type=click.IntRange(1), default=1)
+@click.option("--nodes", type=click.IntRange(1), default=1, help="How many machines.")
 @click.option("--precision", default=DEFAULT.precision, help="32-true, bf16-mixed, ...")
 @json_option
 def train(
-    store: Path,
+    store: Path | str,
     run: Path,
     model: str,
     fold: int | None,

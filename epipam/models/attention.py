@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from epipam.models.relations import relation_maxima
+
 
 class PositionAttention(NamedTuple):
     """What one PAM computes.
@@ -52,12 +54,50 @@ def position_attention(enhancer: Tensor, promoter: Tensor) -> PositionAttention:
     enhancer_score = torch.softmax(relation.amax(dim=2), dim=1)
     promoter_score = torch.softmax(relation.amax(dim=1), dim=1)
     return PositionAttention(
-        enhancer=enhancer * (1 + enhancer_score.unsqueeze(1)),
-        promoter=promoter * (1 + promoter_score.unsqueeze(1)),
+        enhancer=_reweighted(enhancer, enhancer_score),
+        promoter=_reweighted(promoter, promoter_score),
         relation=relation,
         enhancer_score=enhancer_score,
         promoter_score=promoter_score,
     )
+
+
+class Attended(NamedTuple):
+    """What training needs of one PAM: the reweighted features and the strongest relations."""
+
+    enhancer: Tensor
+    promoter: Tensor
+    strongest: Tensor
+
+
+def attend(enhancer: Tensor, promoter: Tensor, count: int) -> Attended:
+    """Reweight features as `position_attention` does, and find the `count` strongest relations.
+
+    Parameters
+    ----------
+    enhancer, promoter
+        float (N, c, n) and (N, c, m).
+
+    Returns
+    -------
+    Attended
+        Features of the same shapes, and float (N, count), descending.
+    """
+    if enhancer.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        attention = position_attention(enhancer, promoter)
+        strongest = strongest_relations(attention.relation, count)
+        return Attended(attention.enhancer, attention.promoter, strongest)
+    maxima = relation_maxima(enhancer.transpose(1, 2), promoter.transpose(1, 2), count)
+    return Attended(
+        _reweighted(enhancer, torch.softmax(maxima.row, dim=1)),
+        _reweighted(promoter, torch.softmax(maxima.column, dim=1)),
+        maxima.strongest,
+    )
+
+
+def _reweighted(features: Tensor, score: Tensor) -> Tensor:
+    """Return M' = M + M * A."""
+    return features * (1 + score.unsqueeze(1))
 
 
 def strongest_relations(relation: Tensor, count: int) -> Tensor:

@@ -1,23 +1,27 @@
-"""The convolution of one-hot sequence by look-up: five bases at a time choose a row to add."""
+"""The convolution of one-hot sequence by look-up: five bases at a time choose a row to add.
+
+`KMER` neighbouring bases are one number, none of the four letters being a fifth, so that a kernel
+of 25 positions by 4 bases, a hundred multiplications, is five rows of tables of what every k-mer
+contributes.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from epipam.encoding import BASES, CODES
+from epipam.encoding import CODES, packed_length
 
-_K = 5
-_N = len(BASES)
-_DIGITS = _N + 1
+KMER = 5
+# A base is one of four letters or none of them, which contributes nothing.
+_LETTERS = len(CODES) + 1
+N_KMERS = _LETTERS**KMER
 
 
 class KmerConvolution:
     """What a convolution makes of packed one-hot sequence, without multiplying.
-
-    A kernel of 25 positions on 4 channels is 100 multiplications per base and output channel;
-    every run of five bases has 5^5 values, N included, so five rows of tables give the same sum.
 
     Parameters
     ----------
@@ -26,15 +30,9 @@ class KmerConvolution:
     """
 
     def __init__(self, conv: nn.Conv1d) -> None:
-        weight = conv.weight.detach()
-        self.width = weight.shape[2]
-        self.n_tables = -(-self.width // _K)
-        self.table = _tables(F.pad(weight, (0, self.n_tables * _K - self.width)))
-        if conv.bias is not None:
-            self.table[: _DIGITS**_K] += conv.bias.detach()
-        self.first_rows = torch.arange(self.n_tables, dtype=torch.int32) * _DIGITS**_K
-        self.first_rows = self.first_rows.to(weight.device)
-        self.digits = _byte_digits().to(weight.device)
+        self.width = conv.kernel_size[0]
+        self.tables = KmerTables(conv.weight.detach())
+        self.bias = None if conv.bias is None else conv.bias.detach()
 
     def __call__(self, packed: Tensor, length: int) -> Tensor:
         """Convolve windows of `length` bp.
@@ -49,34 +47,90 @@ class KmerConvolution:
         float (n, length - width + 1, channels).
         """
         positions = length - self.width + 1
-        digits = self.digits[packed.int()].view(len(packed), -1)[:, :length]
-        digits = F.pad(digits, (0, self.n_tables * _K - self.width), value=_N)
-        n_kmers = digits.shape[1] - _K + 1
-        kmers = digits[:, :n_kmers]
-        for i in range(1, _K):
-            kmers = torch.add(digits[:, i : n_kmers + i], kmers, alpha=_DIGITS)
-        shape = (len(packed), positions, self.n_tables)
-        rows = torch.empty(shape, dtype=torch.int32, device=packed.device)
-        torch.add(kmers.as_strided(shape, (n_kmers, 1, _K)), self.first_rows, out=rows)
-        found = F.embedding_bag(rows.view(-1, self.n_tables), self.table, mode="sum")
-        return found.view(len(packed), positions, -1)
+        codes = kmer_codes(packed, length, self.tables.span(positions))
+        convolved = self.tables.convolve(codes, positions)
+        return convolved if self.bias is None else convolved.add_(self.bias)
 
 
-def _tables(weight: Tensor) -> Tensor:
-    """Return one row of sums per table and run of five bases: (tables * 5^5, channels)."""
-    runs = torch.cartesian_prod(*[torch.arange(_DIGITS, device=weight.device)] * _K)
-    by_base = F.pad(weight, (0, 0, 0, 1)).permute(2, 1, 0)  # (width, base, channels); N is zeros
-    tables = [
-        torch.stack([by_base[first + i][runs[:, i]] for i in range(_K)]).sum(dim=0)
-        for first in range(0, len(by_base), _K)
-    ]
-    return torch.cat(tables)
+class KmerTables:
+    """What every k-mer contributes to a convolution's output, for each KMER taps of its kernel.
+
+    Parameters
+    ----------
+    weight
+        float (channels, 4, width).
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        channels, bases, width = weight.shape
+        self.n_tables = -(-width // KMER)
+        taps = F.pad(weight, (0, self.n_tables * KMER - width))
+        taps = taps.view(channels, bases, self.n_tables, KMER).permute(3, 1, 2, 0)
+        onehot = KMER_ONEHOT.to(weight)
+        rows = onehot @ taps.reshape(KMER * bases, self.n_tables * channels)
+        self.rows = rows.view(N_KMERS * self.n_tables, channels)
+
+    def span(self, positions: int) -> int:
+        """Return at how many positions a k-mer begins that these outputs read."""
+        return positions + KMER * (self.n_tables - 1)
+
+    def convolve(self, codes: Tensor, positions: int) -> Tensor:
+        """Return float (n, positions, channels) for codes int32 (n, span)."""
+        n, span = codes.shape
+        device = codes.device
+        shape = (n, positions, self.n_tables)
+        which = torch.empty(shape, dtype=torch.int32, device=device)
+        first = (codes * self.n_tables).as_strided(shape, (span, 1, KMER))
+        tables = torch.arange(self.n_tables, dtype=torch.int32, device=device)
+        torch.add(first, tables, out=which)
+        bags = torch.arange(0, which.numel(), self.n_tables, dtype=torch.int32, device=device)
+        found = F.embedding_bag(which.view(-1), self.rows, bags, mode="sum")
+        return found.view(n, positions, -1)
+
+
+def kmer_codes(packed: Tensor, length: int, span: int) -> Tensor:
+    """Number the k-mer that begins at each of the first `span` positions of packed windows.
+
+    Parameters
+    ----------
+    packed
+        uint8 (N, ceil(length / 2)).
+    length
+        Window length in bp; what lies beyond it is no base.
+    span
+        Positions, whether k-mers that begin there end within the window or not.
+
+    Returns
+    -------
+    int32 (N, span).
+    """
+    if packed.shape[-1] != packed_length(length):
+        raise ValueError(
+            f"packed has shape {tuple(packed.shape)} but must have shape "
+            f"(-1, {packed_length(length)})"
+        )
+    digits = F.embedding(packed.int(), _BYTE_DIGITS.to(packed.device)).flatten(1)[:, :length]
+    digits = F.pad(digits, (0, max(0, span + KMER - 1 - length)))
+    codes = digits[:, :span]
+    for ahead in range(1, KMER):
+        codes = codes * _LETTERS + digits[:, ahead : ahead + span]
+    return codes
 
 
 def _byte_digits() -> Tensor:
-    """Return the two bases of each packed byte as digits, int32 (256, 2)."""
-    digit = torch.full((16,), _N, dtype=torch.int32)
-    for number, base in enumerate(BASES):
-        digit[CODES[base]] = number
-    byte = torch.arange(256)
-    return torch.stack([digit[byte >> 4], digit[byte & 15]], dim=1)
+    """Return the two bases of each byte, 0 for none and 1 to 4 for A C G T: int32 (256, 2)."""
+    digits = np.zeros(16, dtype=np.int32)
+    for number, code in enumerate(CODES.values(), 1):
+        digits[code] = number
+    byte = np.arange(256)
+    return torch.from_numpy(np.stack([digits[byte >> 4], digits[byte & 15]], axis=1))
+
+
+def _kmer_onehot() -> Tensor:
+    """Return which bases a k-mer has where: float32 (k-mers, KMER * 4)."""
+    kmer = np.arange(N_KMERS)[:, None] // _LETTERS ** np.arange(KMER - 1, -1, -1) % _LETTERS
+    return torch.from_numpy(np.eye(_LETTERS, dtype=np.float32)[kmer][..., 1:].reshape(N_KMERS, -1))
+
+
+_BYTE_DIGITS = _byte_digits()
+KMER_ONEHOT = _kmer_onehot()

@@ -1,5 +1,7 @@
 """The network against plain transcriptions of the paper."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -81,53 +83,72 @@ def test_strongest_relations_are_the_largest_entries_in_order():
     np.testing.assert_array_equal(strongest_relations(relation, 7), expected)
 
 
-class PlainEpipam(nn.Module):
-    """The published layers in the published order, with PyTorch's own modules."""
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch, small: EpipamConfig) -> nn.Module:
+    """The published layers one by one; the benchmark's yardstick is this test's oracle."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "bench")
+    from measuring.plain import PlainEpipam
 
-    def __init__(self, network: Epipam) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, enhancer, promoter):
-        strongest = []
-        network, config = self.network, self.network.config
-        for index, pool in enumerate(config.pools):
-            enhancer, promoter = (
-                nn.functional.max_pool1d(
-                    torch.relu(nn.functional.conv1d(x, block.conv.weight, block.conv.bias)), pool
-                )
-                for x, block in (
-                    (enhancer, network.enhancer_blocks[index]),
-                    (promoter, network.promoter_blocks[index]),
-                )
-            )
-            relation = torch.bmm(enhancer.transpose(1, 2), promoter) / config.channels
-            count = int(config.relation_ratios[index] * relation.shape[1] * relation.shape[2])
-            strongest.append(relation.flatten(1).topk(count).values)
-            a_e = torch.softmax(relation.max(dim=2).values, dim=1)
-            a_p = torch.softmax(relation.max(dim=1).values, dim=1)
-            enhancer = enhancer + enhancer * a_e[:, None, :]
-            promoter = promoter + promoter * a_p[:, None, :]
-        features = torch.cat([enhancer.flatten(1), promoter.flatten(1)], dim=1)
-        main = network.main_head(features).squeeze(1)
-        return main, network.auxiliary_head(torch.cat(strongest, dim=1)).squeeze(1)
+    return PlainEpipam(small)
 
 
-def test_logits_and_gradients_equal_a_plain_transcription(small):
+def without_dropout(network: nn.Module) -> nn.Module:
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return network
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
+def test_logits_and_gradients_equal_a_plain_transcription(
+    small, plain, packed, training, dtype, within
+):
     torch.manual_seed(0)
-    network = Epipam(small).eval()
+    network = without_dropout(Epipam(small).to(dtype).train(training))
+    plain = without_dropout(plain.to(dtype).train(training))
+    plain.load_state_dict(network.state_dict())
     rng = np.random.default_rng(2)
-    enhancer, promoter = onehot(rng, 4, ENHANCER), onehot(rng, 4, PROMOTER)
-    ours = network.both_logits(enhancer, promoter)
-    plain = PlainEpipam(network)(enhancer, promoter)
-    torch.testing.assert_close(ours.main, plain[0], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(ours.auxiliary, plain[1], rtol=1e-4, atol=1e-5)
-    parameters = list(network.parameters())
-    gradients = torch.autograd.grad(ours.main.sum() + ours.auxiliary.sum(), parameters)
-    expected = torch.autograd.grad(plain[0].sum() + plain[1].sum(), parameters)
-    for gradient, reference in zip(gradients, expected, strict=True):
+    windows = [onehot(rng, 4, length).to(dtype) for length in (ENHANCER, PROMOTER)]
+    expected = plain(*windows)
+    found = network.both_logits(*(map(packed_of, windows) if packed else windows))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=within, atol=within / 10)
+    (found.main.sum() + found.auxiliary.square().sum()).backward()
+    (expected[0].sum() + expected[1].square().sum()).backward()
+    theirs = dict(plain.named_parameters())
+    for name, parameter in network.named_parameters():
+        reference = theirs[name].grad
         scale = reference.abs().max().clamp_min(1e-6)
-        assert (gradient - reference).abs().max() / scale < 1e-4
+        assert (parameter.grad - reference).abs().max() / scale < within, name
+
+
+def packed_of(windows: torch.Tensor) -> torch.Tensor:
+    codes = (windows * torch.tensor([8, 4, 2, 1])[:, None]).sum(dim=1)
+    return torch.from_numpy(pack(codes.numpy().astype(np.uint8)))
+
+
+@pytest.mark.parametrize(("enhancer", "promoter"), [(1_251, 2_000), (1_000, 845)])
+def test_packed_windows_give_the_logits_of_the_same_windows_as_one_hot(enhancer, promoter):
+    network = Epipam(EpipamConfig(enhancer_length=enhancer, promoter_length=promoter)).eval()
+    rng = np.random.default_rng(7)
+    windows = [onehot(rng, 3, length) for length in (enhancer, promoter)]
+    packed = [packed_of(window) for window in windows]
+    torch.testing.assert_close(network(*packed), network(*windows))
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(network(*packed), network(*windows))
+
+
+def test_under_autocast_every_parameter_gets_a_gradient(small):
+    network = Epipam(small)
+    rng = np.random.default_rng(8)
+    windows = [packed_of(onehot(rng, 8, length)) for length in (ENHANCER, PROMOTER)]
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network.both_logits(*windows)
+    (logits.main.float().square().sum() + logits.auxiliary.float().square().sum()).backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert silent == []
 
 
 def test_every_parameter_gets_a_gradient(small):
