@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,17 @@ from epipam.devices import choose_device
 from epipam.encoding import encode_packed
 from epipam.engine import Engine, PairWindows, PlainEngine
 from epipam.genome import Genome
-from epipam.models import Epipam, load_model
+from epipam.models import Epipam, Network, load_model
 from epipam.pairs import PairTable, iter_pairs
 from epipam.region_engine import RegionEngine
-from epipam.score_settings import BATCH_SIZE, CACHE_SIZE
+from epipam.score_settings import ALL_PAIRS, BATCH_SIZE, CACHE_SIZE, OutputOptions
 from epipam.score_writers import FurtherColumns, check_output, open_writer
 from epipam.windows import resize
 
 CHUNK_ROWS = 20_000
+
+CheckedTable = tuple[PairTable, PairCheck]
+Scored = tuple[PairTable, PairCheck, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ class ScoreResult:
     path
         The scores.
     rows
-        Rows of the input; each is a row of the output, but for those that cannot be read.
+        Rows of the input, but for those that cannot be read.
+    written
+        Pairs that `path` holds: all rows, but for browser tracks and where fewer are asked for.
     skipped
         Rows without a score by reason.
     renamed
@@ -43,6 +49,7 @@ class ScoreResult:
 
     path: Path
     rows: int
+    written: int
     skipped: dict[str, int]
     renamed: dict[str, str]
 
@@ -60,21 +67,21 @@ def load_engine(
     device
         `auto`, `cpu`, `cuda` or any device torch names.
     batch_size
-        Pairs per forward pass, for models without position attention.
+        Pairs per forward pass, for models other than `epipam`.
     cache_size
-        Bytes of what is kept per window, for models with position attention.
+        Bytes of what is kept per window, for `epipam`.
     """
     return engine_for(load_model(model), choose_device(device), batch_size, cache_size)
 
 
 def engine_for(
-    network: Epipam,
+    network: Network,
     device: torch.device,
     batch_size: int = BATCH_SIZE,
     cache_size: int = CACHE_SIZE,
 ) -> Engine:
     """Return the fastest engine that a network can be scored with, as `load_engine` does."""
-    if network.config.position_attention:
+    if isinstance(network, Epipam) and network.config.shares_first_block:
         return RegionEngine(network, device, cache_size)
     return PlainEngine(network, device, batch_size)
 
@@ -121,8 +128,31 @@ def score_table(table: PairTable, check: PairCheck, genome: Genome, engine: Engi
     return logits
 
 
+class TableScorer(ABC):
+    """Scores the pieces of a table elsewhere: what `score_file` takes instead of an engine."""
+
+    @property
+    @abstractmethod
+    def enhancer_length(self) -> int:
+        """Window length, bp."""
+
+    @property
+    @abstractmethod
+    def promoter_length(self) -> int:
+        """Window length, bp."""
+
+    @property
+    @abstractmethod
+    def piece_rows(self) -> int:
+        """How many rows of the table to hand over at a time."""
+
+    @abstractmethod
+    def score_tables(self, pieces: Iterator[CheckedTable], genome: Genome) -> Iterator[Scored]:
+        """Yield each piece, in order, with the logits that `score_table` would return."""
+
+
 def score_file(
-    engine: Engine,
+    engine: Engine | TableScorer,
     genome_path: str | Path,
     pairs_path: str | Path,
     out: str | Path,
@@ -130,6 +160,7 @@ def score_file(
     label_column: str | None = None,
     bad_pairs: str = "fail",
     trans: str = "error",
+    output: OutputOptions = ALL_PAIRS,
     overwrite: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> ScoreResult:
@@ -137,13 +168,18 @@ def score_file(
 
     Parameters
     ----------
+    engine
+        That scores in this process, or what scores elsewhere.
     out
-        `.bedpe`, `.tsv` (both also `.gz`, which is bgzip) or `.parquet`.
+        A table (`.bedpe`, `.tsv`, `.parquet`) or a browser track (`.interact`, `.inter.bb`,
+        `.longrange`, `.igv.bedpe`); text also as `.gz`, which is bgzip.
     bad_pairs
         `fail` checks all pairs first and stops where one cannot be scored; `skip` writes such
         rows without a score.
     trans
         `error` or `keep`: whether anchors on different chromosomes are scored.
+    output
+        Which pairs are written, in which order, and what beside them.
     on_rows
         Called with the number of rows of each piece when it is written.
 
@@ -155,14 +191,14 @@ def score_file(
         Where `out` cannot be written.
     """
     out = Path(out)
-    ending = check_output(out, overwrite=overwrite)
+    ending = check_output(out, overwrite=overwrite, options=output)
     genome = Genome(genome_path)
 
-    def checked() -> Iterator[tuple[PairTable, PairCheck]]:
+    def checked() -> Iterator[CheckedTable]:
         for table in iter_pairs(
             pairs_path,
             label_column,
-            chunk_rows=CHUNK_ROWS,
+            chunk_rows=engine.piece_rows if isinstance(engine, TableScorer) else CHUNK_ROWS,
             keep_fields=True,
             malformed=bad_pairs,
         ):
@@ -176,14 +212,23 @@ def score_file(
             before.add(table, check)
         before.require(bad_pairs)
     tally = Tally(Path(pairs_path), genome)
-    with open_writer(out, overwrite=overwrite) as write:
-        for table, check in checked():
-            logits = score_table(table, check, genome, engine)
+    with open_writer(out, overwrite=overwrite, options=output, genome=genome) as write:
+        for table, check, logits in _scored(checked(), genome, engine):
             write(table, probabilities(logits), logits)
             tally.add(table, check)
             on_rows(len(table))
         tally.require("skip")
-    return ScoreResult(out, tally.rows, dict(tally.skipped), tally.renamed)
+    return ScoreResult(out, tally.rows, write.written, dict(tally.skipped), tally.renamed)
+
+
+def _scored(
+    pieces: Iterator[CheckedTable], genome: Genome, engine: Engine | TableScorer
+) -> Iterator[Scored]:
+    if isinstance(engine, TableScorer):
+        yield from engine.score_tables(pieces, genome)
+    else:
+        for table, check in pieces:
+            yield table, check, score_table(table, check, genome, engine)
 
 
 def _distinct(

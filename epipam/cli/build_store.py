@@ -8,7 +8,16 @@ from pathlib import Path
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, progress
+from epipam.cli.command import (
+    EpipamCommand,
+    Place,
+    json_option,
+    note_renamed,
+    print_result,
+    progress,
+    workers_options,
+)
+from epipam.cluster import Workforce
 from epipam.memory import share_one_arena
 from epipam.store import BuildResult, StoreSettings
 from epipam.store import build_store as build
@@ -24,8 +33,8 @@ DEFAULT = StoreSettings()
     "-o",
     "--output",
     "out",
-    type=click.Path(path_type=Path),
-    help="Folder of the store.  [default: the pair file's stem + .zarr]",
+    type=Place(),
+    help="Folder or URL of the store.  [default: the pair file's stem + .zarr]",
 )
 @click.option(
     "--augment",
@@ -57,13 +66,13 @@ DEFAULT = StoreSettings()
     default="fail",
     help="Pairs that cannot be windowed: stop before any work, or leave them out and count them.",
 )
-@click.option("--workers", type=click.IntRange(1), default=1, help="Processes; same bytes.")
+@workers_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing store.")
 @json_option
 def build_store(
     genome: Path,
     pairs: Path,
-    out: Path | None,
+    out: Path | str | None,
     augment: int,
     max_shift: int,
     enhancer_length: int,
@@ -71,7 +80,7 @@ def build_store(
     seed: int,
     label_column: str | None,
     bad_pairs: str,
-    workers: int,
+    workforce: Workforce,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -99,7 +108,8 @@ def build_store(
             settings,
             label_column=label_column,
             bad_pairs=bad_pairs,
-            workers=workers,
+            workers=workforce.workers,
+            scheduler=workforce.scheduler,
             overwrite=overwrite,
             on_start=on_start,
             on_contig=lambda name: advance(1, name),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
+from epipam.cluster import Workforce
 from epipam.errors import EpipamError
+from epipam.locations import RemoteFolder, locate
 
 
 class EpipamCommand(click.Command):
@@ -59,6 +63,34 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
         function
     )
+
+
+class Place(click.ParamType):
+    """A path, or a URL that fsspec opens, which a Path would take apart."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path | str:
+        found = locate(value)
+        return found.url if isinstance(found, RemoteFolder) else found
+
+
+def workers_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--workers` and `--scheduler`, which make a `Workforce`: the argument `workforce`."""
+
+    @click.option("--workers", type=click.IntRange(1), default=1, help="Processes; same result.")
+    @click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Work on a dask cluster: its scheduler's address, such as tcp://node1:8786.",
+    )
+    @functools.wraps(function)
+    def with_workforce(*args: Any, workers: int, scheduler: str | None, **kwargs: Any) -> Any:
+        if scheduler is not None and workers != 1:
+            raise click.UsageError("--workers and --scheduler both say who works: give one")
+        return function(*args, workforce=Workforce(workers, scheduler), **kwargs)
+
+    return with_workforce
 
 
 def print_result(result: Mapping[str, Any], lines: Iterator[str], as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result, progress
+from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
 from epipam.errors import RequestError
 from epipam.files import write_text
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("evaluate", cls=EpipamCommand)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=Place())
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="New folder.")
 @click.option("--fold", type=click.IntRange(0), help="Evaluate the test chromosomes of fold K.")
 @click.option("--chromosomes", help="Evaluate these, comma-separated.")
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @json_option
 def evaluate(
     model: Path,
-    store: Path,
+    store: Path | str,
     output: Path,
     fold: int | None,
     chromosomes: str | None,

@@ -8,36 +8,32 @@ from typing import Any
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result, progress
+from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
 from epipam.errors import EpipamError, RequestError
 from epipam.models.folder import CONFIG_FILE, read_config
 from epipam.store import Damage, Store
 
 
 @click.command("info", cls=EpipamCommand)
-@click.argument("path", metavar="STORE|MODEL", type=click.Path(path_type=Path))
+@click.argument("path", metavar="STORE|MODEL", type=Place())
 @json_option
-def info(path: Path, as_json: bool) -> None:
+def info(path: Path | str, as_json: bool) -> None:
     """Say what is in a store, or what a model is and where its weights come from."""
-    if (path / CONFIG_FILE).exists():
+    if isinstance(path, str):
+        _store_info(path, as_json)
+    elif (path / CONFIG_FILE).exists():
         config = read_config(path)
         print_result(config, _model_lines(path, config), as_json)
     elif (path / "model" / CONFIG_FILE).exists():
         raise RequestError(f"{path}: is a run folder; its model is {path / 'model'}")
     else:
-        store = Store(path)
-        facts = {
-            **store.attributes,
-            "bytes": store.size_on_disk(),
-            "bits_per_base": round(store.bits_per_base(), 4),
-        }
-        print_result(facts, _store_lines(store, facts), as_json)
+        _store_info(path, as_json)
 
 
 @click.command("verify", cls=EpipamCommand)
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=Place())
 @json_option
-def verify(store: Path, as_json: bool) -> None:
+def verify(store: Path | str, as_json: bool) -> None:
     """Compare every file of STORE's arrays with the digest noted when it was written."""
     opened = Store(store)
     n_files = 0
@@ -57,6 +53,16 @@ def verify(store: Path, as_json: bool) -> None:
         )
     result = {"store": str(store), "files": n_files, "damaged": 0}
     print_result(result, iter([f"{store}: {n_files} files, all as they were written"]), as_json)
+
+
+def _store_info(path: Path | str, as_json: bool) -> None:
+    store = Store(path)
+    facts = {
+        **store.attributes,
+        "bytes": store.size_on_disk(),
+        "bits_per_base": round(store.bits_per_base(), 4),
+    }
+    print_result(facts, _store_lines(store, facts), as_json)
 
 
 def _store_lines(store: Store, facts: dict[str, Any]) -> Iterator[str]:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
-from epipam.score_settings import BATCH_SIZE, CACHE_SIZE
+from epipam.cli.command import (
+    EpipamCommand,
+    json_option,
+    note_renamed,
+    print_result,
+    row_progress,
+    workers_options,
+)
+from epipam.cluster import Workforce
+from epipam.score_settings import BATCH_SIZE, CACHE_SIZE, EngineRecipe, OutputOptions
+
+if TYPE_CHECKING:
+    from epipam.engine import Engine
+    from epipam.scoring import TableScorer
 
 MEGABYTE = 1_000_000
 
@@ -22,7 +38,33 @@ MEGABYTE = 1_000_000
     "out",
     type=click.Path(path_type=Path),
     required=True,
-    help=".bedpe, .bedpe.gz, .tsv, .tsv.gz or .parquet.",
+    help="A table (.bedpe, .tsv, .parquet) or a browser track (.interact, .inter.bb, .longrange, "
+    ".igv.bedpe); text also as .gz (bgzip).",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    help="Write only pairs of at least this probability.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Write only the N best pairs of each promoter.",
+)
+@click.option("--sort", is_flag=True, help="Sort a table by position; browser tracks always are.")
+@click.option("--index", is_flag=True, help="Sort, and write a tabix index beside the file, a .gz.")
+@click.option(
+    "--genes",
+    type=click.Path(path_type=Path),
+    help="Also write the best enhancers of each gene: .tsv or .tsv.gz.",
+)
+@click.option(
+    "--genes-top",
+    type=click.IntRange(1),
+    default=OutputOptions.genes_top,
+    metavar="N",
+    help="How many enhancers of each gene.",
 )
 @click.option(
     "--cache-size",
@@ -51,6 +93,7 @@ MEGABYTE = 1_000_000
     default="error",
     help="Pairs whose anchors lie on different chromosomes.",
 )
+@workers_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
 def score(
@@ -58,50 +101,85 @@ def score(
     genome: Path,
     pairs: Path,
     out: Path,
+    min_score: float | None,
+    top: int | None,
+    sort: bool,
+    index: bool,
+    genes: Path | None,
+    genes_top: int,
     cache_size: int,
     batch_size: int,
     device: str,
     label_column: str | None,
     bad_pairs: str,
     trans: str,
+    workforce: Workforce,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Score the candidate pairs of BEDPE (or a pair table) over GENOME with MODEL.
 
     One row per input row, in the input's order, with the probability of interaction; in BEDPE
-    it is column 8.
+    it is column 8. Browser tracks hold the pairs that have a score, sorted by position.
     """
     from epipam.score_writers import check_output
 
-    check_output(out, overwrite=overwrite)
-    from epipam.devices import describe_device
+    output = OutputOptions(min_score, top, sort, index, genes, genes_top)
+    check_output(out, overwrite=overwrite, options=output)
     from epipam.memory import keep_freed_memory
     from epipam.models.registry import read_config
-    from epipam.scoring import load_engine, score_file
+    from epipam.scoring import score_file
 
     keep_freed_memory()
-    engine = load_engine(model, device, batch_size, cache_size * MEGABYTE)
-    click.echo(f"device: {describe_device(engine.device)}", err=True)
-    if about := read_config(model).get("provenance", {}).get("about"):
-        click.echo(f"model: {about}", err=True)
-    with row_progress("pairs done") as advance:
-        result = score_file(
-            engine,
-            genome,
-            pairs,
-            out,
-            label_column=label_column,
-            bad_pairs=bad_pairs,
-            trans=trans,
-            overwrite=overwrite,
-            on_rows=advance,
-        )
+    about = read_config(model).get("provenance", {}).get("about")
+    recipe = EngineRecipe(model, device, batch_size, cache_size * MEGABYTE)
+    with _engine(recipe, workforce) as engine:
+        if about:
+            click.echo(f"model: {about}", err=True)
+        with row_progress("pairs done") as advance:
+            result = score_file(
+                engine,
+                genome,
+                pairs,
+                out,
+                label_column=label_column,
+                bad_pairs=bad_pairs,
+                trans=trans,
+                output=output,
+                overwrite=overwrite,
+                on_rows=advance,
+            )
     note_renamed(result.renamed)
-    lines = [f"{result.path}: {result.rows:,} pairs"]
+    kept = "" if result.written == result.rows else f"{result.written:,} of "
+    lines = [f"{result.path}: {kept}{result.rows:,} pairs"]
     lines += [f"  without a score: {n:,} {reason}" for reason, n in result.skipped.items()]
+    found = {"rows": result.rows, "written": result.written, "skipped": result.skipped}
+    if genes is not None:
+        lines.append(f"{genes}: the best enhancers of each gene")
+        found["genes"] = str(genes)
     print_result(
-        {"scores": str(result.path), "rows": result.rows, "skipped": result.skipped},
+        {"scores": str(result.path), **found},
         iter(lines),
         as_json,
     )
+
+
+@contextmanager
+def _engine(recipe: EngineRecipe, workforce: Workforce) -> Iterator[Engine | TableScorer]:
+    """Yield what scores, here or on workers, after saying on what device it does."""
+    if workforce.alone():
+        from epipam.devices import describe_device
+        from epipam.scoring import load_engine
+
+        engine = load_engine(*astuple(recipe))
+        click.echo(f"device: {describe_device(engine.device)}", err=True)
+        yield engine
+        return
+    from epipam.cluster import client_of
+    from epipam.spread_scoring import ClusterScorer
+
+    with client_of(workforce) as client:
+        n_workers = len(client.nthreads())
+        where = workforce.scheduler or "this machine"
+        click.echo(f"device: {recipe.device}, of {n_workers} workers of {where}", err=True)
+        yield ClusterScorer(client, recipe)

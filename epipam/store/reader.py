@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +14,14 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from epipam.errors import StoreError
+from epipam.errors import EpipamError, StoreError
+from epipam.locations import LocalFolder, RemoteFolder, describe_outage, locate, outages
 from epipam.pairs import COLUMNS, digest
 from epipam.store import schema
 
 _ROW_ARRAYS = (schema.ENHANCER, schema.PROMOTER, schema.LABEL, schema.WINDOW)
+# Files of a URL that are in memory at one time while they are verified.
+_READ_TOGETHER = 16
 
 
 class Rows(NamedTuple):
@@ -58,24 +63,40 @@ class Store:
     Parameters
     ----------
     path
-        Folder of the store.
+        Folder of the store, or its URL (`s3://bucket/pairs.zarr`).
+
+    Attributes
+    ----------
+    path
+        The folder as a Path, or the URL as text.
+    attributes
+        The root's own attributes, as `schema.json` has them.
 
     Raises
     ------
     StoreError
         Where the folder is no store, or a store this version cannot read.
+    EpipamError
+        Where a URL cannot be reached.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        if not self.path.exists():
-            raise StoreError(f"{self.path}: no such store")
+        place = locate(path)
+        self.path: Path | str
+        self._folder: LocalFolder | RemoteFolder
+        if isinstance(place, RemoteFolder):
+            self.path, self._folder = place.url, place
+        else:
+            self.path, self._folder = place, LocalFolder(place)
+            if not place.exists():
+                raise StoreError(f"{place}: no such store")
         self.attributes = schema.validate_attributes(self._root_attributes(), str(self.path))
         self._arrays: dict[tuple[str, str], zarr.Array] = {}
+        self._files: dict[str, frozenset[str]] = {}
         self._pid = os.getpid()
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_arrays": {}}
+        return {**self.__dict__, "_arrays": {}, "_files": {}}
 
     @property
     def contigs(self) -> tuple[str, ...]:
@@ -108,7 +129,14 @@ class Store:
         StoreError
             Where files of the store are missing or damaged.
         """
-        return Rows(*(self._read(contig, name, start, stop) for name in _ROW_ARRAYS))
+        if isinstance(self._folder, LocalFolder):
+            return Rows(*(self._read(contig, name, start, stop) for name in _ROW_ARRAYS))
+        for name in _ROW_ARRAYS:
+            self._array(contig, name)
+        # Together: the time that a URL takes is that of its answers, one after the other.
+        with ThreadPoolExecutor(len(_ROW_ARRAYS)) as pool:
+            parts = pool.map(lambda name: self._read(contig, name, start, stop), _ROW_ARRAYS)
+            return Rows(*parts)
 
     def read_plan(self, contig: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (label int8, copy int16) of a contig's rows in order, whole chunks at a time."""
@@ -136,40 +164,51 @@ class Store:
         """Compare every file of a contig's arrays with its SHA-256 at writing time."""
         own = f"{contig}/{schema.METADATA_FILE}"
         try:
-            document = json.loads((self.path / own).read_text(encoding="utf-8"))
+            document = json.loads(self._folder.read(own))
             digests = dict(document["attributes"][schema.ATTRIBUTE]["digests"])
         except FileNotFoundError:
             return Verdict(1, (Damage(own, "is missing"),))
-        except (ValueError, KeyError, TypeError):
-            return Verdict(1, (Damage(own, "differs from what was written"),))
+        except (OSError, ValueError, KeyError, TypeError):
+            return Verdict(1, (Damage(own, "cannot be read"),))
         damage = []
-        for name, expected in digests.items():
-            path = self.path / contig / name
-            if not path.is_file():
-                damage.append(Damage(f"{contig}/{name}", "is missing"))
-            elif digest(path) != expected:
-                damage.append(Damage(f"{contig}/{name}", "differs from what was written"))
+        for name, found in self._digests([f"{contig}/{name}" for name in digests]):
+            if found is None:
+                damage.append(Damage(name, "is missing"))
+            elif found != digests[name.removeprefix(f"{contig}/")]:
+                damage.append(Damage(name, "differs from what was written"))
         return Verdict(len(digests), tuple(damage))
 
     def size_on_disk(self) -> int:
         """Return the bytes of all files of the store."""
-        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+        return sum(self._folder.sizes().values())
 
     def bits_per_base(self) -> float:
         """Return the bits on disk for each base of the stored windows, sequence arrays only."""
         n_rows = sum(self.n_rows(contig) for contig in self.contigs)
         n_bytes = sum(
-            path.stat().st_size
+            size
             for contig in self.contigs
             for name in (schema.ENHANCER, schema.PROMOTER)
-            for path in (self.path / contig / name).rglob("*")
-            if path.is_file()
+            for size in self._folder.sizes(f"{contig}/{name}").values()
         )
         return 8 * n_bytes / (n_rows * (self.enhancer_length + self.promoter_length))
 
+    def _digests(self, names: list[str]) -> Iterator[tuple[str, str | None]]:
+        """Yield the SHA-256 of files, None where one is not there."""
+        if isinstance(self._folder, LocalFolder):
+            for name in names:
+                path = self._folder.path / name
+                yield name, digest(path) if path.is_file() else None
+            return
+        for first in range(0, len(names), _READ_TOGETHER):
+            some = names[first : first + _READ_TOGETHER]
+            found = self._folder.read_all(some)
+            for name in some:
+                yield name, sha256(found[name]).hexdigest() if name in found else None
+
     def _root_attributes(self) -> dict[str, Any]:
         try:
-            document = json.loads((self.path / schema.METADATA_FILE).read_text(encoding="utf-8"))
+            document = json.loads(self._folder.read(schema.METADATA_FILE))
             return dict(document["attributes"])
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             raise StoreError(
@@ -182,12 +221,12 @@ class Store:
         array = self._array(contig, name)
         try:
             return np.asarray(array[start:stop])
-        except (ValueError, RuntimeError, OSError) as error:
-            raise self._damaged(f"{contig}/{name}", f"cannot be read: {error}") from error
+        except _errors(ValueError, RuntimeError) as error:
+            raise self._unreadable(f"{contig}/{name}", "cannot be read", error) from error
 
     def _array(self, contig: str, name: str) -> zarr.Array:
         if self._pid != os.getpid():
-            self._arrays, self._pid = {}, os.getpid()
+            self._arrays, self._files, self._pid = {}, {}, os.getpid()
         if (contig, name) not in self._arrays:
             self._arrays[contig, name] = self._open(contig, name)
         return self._arrays[contig, name]
@@ -195,20 +234,33 @@ class Store:
     def _open(self, contig: str, name: str) -> zarr.Array:
         where = f"{contig}/{name}"
         try:
-            array = zarr.open_array(self.path / where, mode="r")
-        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-            raise self._damaged(where, f"cannot be opened: {error}") from error
+            array = zarr.open_array(self._folder.for_zarr(), path=where, mode="r", zarr_format=3)
+        except _errors(ValueError, KeyError, TypeError) as error:
+            raise self._unreadable(where, "cannot be opened", error) from error
         n_rows = array.shape[0]
         if name in _ROW_ARRAYS and n_rows != self.n_rows(contig):
             raise self._damaged(where, f"has {n_rows} rows, not {self.n_rows(contig)}")
         # To Zarr a file that is not there is a chunk of zeros; the writer leaves none out.
-        files = -(-n_rows // (array.shards or array.chunks)[0])
-        for number in range(files):
-            tail = [str(number), *["0"] * (array.ndim - 1)]
-            if not self.path.joinpath(where, "c", *tail).is_file():
-                raise self._damaged(where, f"lacks the file {'/'.join(['c', *tail])}")
+        if contig not in self._files:
+            self._files[contig] = frozenset(self._folder.sizes(contig))
+        for number in range(-(-n_rows // (array.shards or array.chunks)[0])):
+            file = "/".join(["c", str(number), *["0"] * (array.ndim - 1)])
+            if f"{where}/{file}" not in self._files[contig]:
+                raise self._damaged(where, f"lacks the file {file}")
         return array
+
+    def _unreadable(self, where: str, what: str, error: Exception) -> EpipamError:
+        """Return the error to raise: damage of a folder, or a URL that cannot be reached."""
+        away = isinstance(error, outages()) and not isinstance(error, FileNotFoundError)
+        if away and isinstance(self._folder, RemoteFolder):
+            why = describe_outage(self._folder.url, error)
+            return EpipamError(f"{self.path}/{where}: {what}: {why}")
+        return self._damaged(where, f"{what}: {error}")
 
     def _damaged(self, where: str, what: str) -> StoreError:
         text = " ".join(what.split())
         return StoreError(f"{self.path}/{where}: {text}; epipam verify lists what is damaged")
+
+
+def _errors(*of_zarr: type[Exception]) -> tuple[type[Exception], ...]:
+    return (*of_zarr, *outages())

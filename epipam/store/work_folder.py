@@ -1,7 +1,9 @@
 """The folder in which a store is made: locked, resumed after a kill, put in place when whole.
 
 For `NAME` the work is done in `.NAME.building`; `.NAME.building.json` beside it says what is being
-made there, is locked while a build runs, and goes when the folder does.
+made there, is locked while a build runs, and goes when the folder does. Workers write in
+`.NAME.building.attempts`, each attempt at a contig in a folder of its own: of an attempt that was
+given up but still runs somewhere, nothing reaches the work folder.
 """
 
 from __future__ import annotations
@@ -23,9 +25,20 @@ _SYNCS = 8
 
 
 class WorkFolder(NamedTuple):
-    """Where to work, and whether an earlier run of the same request left something there."""
+    """Where to work.
+
+    Attributes
+    ----------
+    path
+        What will be the store.
+    attempts
+        An empty folder beside it, where workers write.
+    continued
+        Whether an earlier run of the same request left something in `path`.
+    """
 
     path: Path
+    attempts: Path
     continued: bool
 
 
@@ -52,6 +65,7 @@ def work_folder(out: Path, request: dict[str, Any], *, overwrite: bool) -> Itera
     path = out.with_name(f".{out.name}.building")
     path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_name(f"{path.name}.json")
+    attempts = path.with_name(f"{path.name}.attempts")
     with _locked(note, path) as handle:
         try:
             require_free(out, overwrite=overwrite)
@@ -59,8 +73,11 @@ def work_folder(out: Path, request: dict[str, Any], *, overwrite: bool) -> Itera
             continued = path.is_dir() and handle.read() == text
             if not continued:
                 _begin(path, handle, text)
-            yield WorkFolder(path, continued)
+            shutil.rmtree(attempts, ignore_errors=True)
+            attempts.mkdir()
+            yield WorkFolder(path, attempts, continued)
         finally:
+            shutil.rmtree(attempts, ignore_errors=True)
             if not path.exists():
                 note.unlink()
 
@@ -77,14 +94,39 @@ def require_free(out: Path, *, overwrite: bool) -> None:
 
 def finish(folder: Path, attributes: dict[str, Any]) -> None:
     """Make a work folder a store: its attributes, by which readers know it, are written last."""
-    attributes = {schema.ATTRIBUTE: attributes}
-    schema.validate_attributes(attributes, str(folder))
-    group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    document = root_document(attributes, str(folder))
     # Beside the folder, not in it: a kill leaves nothing in the store that does not belong there.
     partial = folder.with_name(f"{folder.name}.partial")
-    partial.write_text(json.dumps(group, indent=2) + "\n", encoding="utf-8")
+    partial.write_bytes(document)
     sync(partial)
     partial.rename(folder / schema.METADATA_FILE)
+    sync(folder)
+
+
+def root_document(attributes: dict[str, Any], where: str) -> bytes:
+    """Return the root group's metadata, which holds a store's attributes, after checking them."""
+    attributes = {schema.ATTRIBUTE: attributes}
+    schema.validate_attributes(attributes, where)
+    group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    return (json.dumps(group, indent=2) + "\n").encode("utf-8")
+
+
+def is_store_document(text: bytes) -> bool:
+    """Whether the metadata of a root group are those of a store."""
+    try:
+        return json.loads(text)["attributes"][schema.ATTRIBUTE]["format"] == schema.FORMAT
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def put_contig_in_place(group: Path, folder: Path) -> None:
+    """Give a contig's group, written elsewhere on the same disk, its place in a work folder.
+
+    What a killed build has left there of it goes.
+    """
+    place = folder / group.name
+    shutil.rmtree(place, ignore_errors=True)
+    group.rename(place)
     sync(folder)
 
 
@@ -139,7 +181,6 @@ def _begin(folder: Path, handle: IO[str], text: str) -> None:
 
 def _is_store(folder: Path) -> bool:
     try:
-        document = json.loads((folder / schema.METADATA_FILE).read_text(encoding="utf-8"))
-        return document["attributes"][schema.ATTRIBUTE]["format"] == schema.FORMAT
-    except (OSError, ValueError, KeyError, TypeError):
+        return is_store_document((folder / schema.METADATA_FILE).read_bytes())
+    except OSError:
         return False

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numcodecs
 import numpy as np
@@ -17,21 +14,29 @@ import pandas as pd
 import zarr
 
 from epipam import __version__
-from epipam.checks import PairCheck, check_pairs, require_usable
+from epipam.checks import PairCheck, check_pairs, contig_names, require_usable
+from epipam.cluster import Workforce, client_soon
 from epipam.errors import RequestError
 from epipam.genome import Genome
+from epipam.locations import RemoteFolder, locate
+from epipam.memory import return_freed_memory
 from epipam.pairs import PairTable, digest, read_pairs
 from epipam.store import schema
-from epipam.store.contig_writer import ContigJob, finished_contig, write_contig
+from epipam.store.contig_writer import ContigJob, ContigPairs, all_threads
+from epipam.store.destination import Destination, FolderDestination, UrlDestination
+from epipam.store.remote_build import remote_build, require_free_url
 from epipam.store.settings import StoreSettings
-from epipam.store.work_folder import finish, put_in_place, require_free, work_folder
+from epipam.store.work_folder import require_free, work_folder
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What `build_store` made: the folder, its attributes, and what was taken from a killed run."""
+    """What `build_store` made: where, its attributes, and what was taken from a killed run."""
 
-    path: Path
+    path: Path | str
     attributes: dict[str, Any]
     renamed: dict[str, str]
     resumed: list[str]
@@ -46,6 +51,7 @@ def build_store(
     label_column: str | None = None,
     bad_pairs: str = "fail",
     workers: int = 1,
+    scheduler: str | None = None,
     overwrite: bool = False,
     on_start: Callable[[list[str], list[str] | None], None] = lambda to_write, found: None,
     on_contig: Callable[[str], None] = lambda name: None,
@@ -53,20 +59,23 @@ def build_store(
     """Write the windows of a pair table as a Zarr store.
 
     The work is done in `.NAME.building` beside `out`; a run that was killed goes on there, contig
-    by contig, when the same build is asked for again.
+    by contig, when the same build is asked for again. At a URL, contigs are written on this machine
+    and put there one by one.
 
     Parameters
     ----------
     genome_path, pairs_path
         FASTA, and pair table in any of the three formats.
     out
-        Folder of the store; must not exist, or be a store where `overwrite`.
+        Folder or URL of the store; must not exist, or be a store where `overwrite`.
     settings
         Lengths, augmentation and seed; the defaults are the paper's.
     bad_pairs
         `fail` or `skip`: what to do with pairs that cannot be windowed.
     workers
         Processes; each writes whole contigs, so the bytes do not depend on their number.
+    scheduler
+        Address of a dask scheduler whose workers write the contigs instead.
     on_start, on_contig
         Called with the names of the contigs to write and of those that a killed run of the same
         build has written, or None where there was no such run; and with each contig's name when
@@ -78,70 +87,101 @@ def build_store(
         For bad inputs, and where `out` exists.
     StoreError
         Where another build to `out` is running.
+    EpipamError
+        Where a URL cannot be reached, and where workers keep dying.
     """
     settings = settings or StoreSettings()
-    out = Path(out)
-    require_free(out, overwrite=overwrite)
+    place = locate(out)
+    if isinstance(place, RemoteFolder):
+        require_free_url(place, overwrite=overwrite)
+    else:
+        require_free(place, overwrite=overwrite)
     genome = Genome(genome_path)
-    table = read_pairs(pairs_path, label_column, malformed=bad_pairs)
-    check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
-    require_usable(table, check, genome, bad_pairs)
-    frame = table.frame.assign(pair=np.arange(len(table)))[check.usable]
-    by_contig = _group_by_contig(frame, check.contigs)
-    # Grouped by contig, the pairs need not be held as one table as well.
-    table = replace(table, frame=table.frame[[]])
-    del frame
-    _require_group_names(table.path, by_contig)
+    workforce = Workforce(workers, scheduler)
+    with client_soon(workforce, len(genome.contigs)) as client_of:
+        table = read_pairs(pairs_path, label_column, malformed=bad_pairs)
+        check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
+        require_usable(table, check, genome, bad_pairs)
+        frame = table.frame.assign(pair=np.arange(len(table)))[check.usable]
+        by_contig = _group_by_contig(frame, check.contigs)
+        # Grouped by contig, the pairs need not be held as one table as well.
+        table = replace(table, frame=table.frame[[]])
+        del frame
+        return_freed_memory()
+        _require_group_names(table.path, by_contig)
 
-    request = _request(genome, table, label_column, bad_pairs, settings)
-    with work_folder(out, request, overwrite=overwrite) as work:
-        jobs = [
-            ContigJob(work.path, genome.path, name, check.contigs[name], pairs, settings)
-            for name, pairs in by_contig.items()
-        ]
-        done = {job.name: found for job in jobs if (found := finished_contig(work.path / job.name))}
-        found_names = list(done)
-        todo = [job for job in jobs if job.name not in done]
-        on_start([job.name for job in todo], found_names if work.continued else None)
-        for job, summary in zip(todo, _run(todo, workers), strict=True):
-            done[job.name] = summary
-            on_contig(job.name)
-        attributes = _root_attributes(genome, table, check, settings, list(by_contig), done)
-        finish(work.path, attributes)
-        put_in_place(work.path, out)
-    return BuildResult(out, attributes, check.renamed, found_names)
+        request = _request(genome, table, label_column, bad_pairs, settings)
+        with _destination(place, request, overwrite=overwrite) as (destination, continued):
+            jobs = [
+                ContigJob(Path(), genome.path, name, check.contigs[name], pairs, settings)
+                for name, pairs in by_contig.items()
+            ]
+            done = {
+                job.name: found for job in jobs if (found := destination.finished_contig(job.name))
+            }
+            found_names = list(done)
+            todo = [job for job in jobs if job.name not in done]
+            on_start([job.name for job in todo], found_names if continued else None)
+            # Closed before the destination: no worker writes into what is being cleared.
+            with closing(_write(destination, todo, workforce, client_of)) as written:
+                for job, summary in written:
+                    done[job.name] = summary
+                    on_contig(job.name)
+            attributes = _root_attributes(genome, table, check, settings, list(by_contig), done)
+            destination.finish(attributes)
+    path = place.url if isinstance(place, RemoteFolder) else place
+    return BuildResult(path, attributes, check.renamed, found_names)
 
 
-def _group_by_contig(frame: pd.DataFrame, contigs: dict[str, str]) -> dict[str, pd.DataFrame]:
+@contextmanager
+def _destination(
+    place: Path | RemoteFolder, request: dict[str, Any], *, overwrite: bool
+) -> Iterator[tuple[Destination, bool]]:
+    """Hold the place of a store; yield it, and whether an earlier build is gone on with there."""
+    if isinstance(place, RemoteFolder):
+        with remote_build(place, request, overwrite=overwrite) as (build, continued):
+            yield UrlDestination(build), continued
+    else:
+        with work_folder(place, request, overwrite=overwrite) as work:
+            yield FolderDestination(work, place), work.continued
+
+
+def _write(
+    destination: Destination,
+    jobs: list[ContigJob],
+    workforce: Workforce,
+    client_of: Callable[[], AbstractContextManager[Client]],
+) -> Generator[tuple[ContigJob, dict[str, Any]], None, None]:
+    """Yield every contig in order with its summary, when it and those before it are written."""
+    if workforce.alone(len(jobs)):
+        for job in jobs:
+            yield job, destination.write(replace(job, threads=all_threads()))
+        return
+    order = sorted(range(len(jobs)), key=lambda number: -_work(jobs[number]))
+    summaries: dict[int, dict[str, Any]] = {}
+    next_one = 0
+    with client_of() as client:
+        for number, summary in destination.write_on_workers([jobs[i] for i in order], client):
+            summaries[order[number]] = summary
+            while next_one in summaries:
+                yield jobs[next_one], summaries.pop(next_one)
+                next_one += 1
+
+
+def _work(job: ContigJob) -> int:
+    """Return a measure of the work that a contig is: the rows that it will have."""
+    positives = int((job.pairs.label == 1).sum())
+    return len(job.pairs.label) + job.settings.augment * positives
+
+
+def _group_by_contig(frame: pd.DataFrame, contigs: dict[str, str]) -> dict[str, ContigPairs]:
     """Return the pairs of each contig by its chromosome's name in the first of them.
 
     Grouped by the genome's contig: a contig spelled in two ways would otherwise be two groups, of
     which one may train and the other test.
     """
-    groups = frame.groupby(frame["enhancer_chrom"].map(contigs), sort=False)
-    return {str(rows["enhancer_chrom"].iat[0]): rows for _, rows in groups}
-
-
-def _run(jobs: list[ContigJob], workers: int) -> Iterator[dict[str, Any]]:
-    if workers <= 1 or len(jobs) <= 1:
-        yield from map(write_contig, jobs)
-        return
-    # spawn: zarr's event loop thread does not survive a fork.
-    workers = min(workers, len(jobs))
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
-        yield from pool.map(write_contig, jobs)
-
-
-def _end_with_parent() -> None:
-    """Let no worker outlive a killed build: the next build writes the same files."""
-
-    def watch() -> None:
-        if (parent := parent_process()) is not None:
-            connection.wait([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    groups = frame.groupby(contig_names(frame["enhancer_chrom"], contigs), sort=False)
+    return {str(rows["enhancer_chrom"].iat[0]): ContigPairs.of_frame(rows) for _, rows in groups}
 
 
 def _root_attributes(

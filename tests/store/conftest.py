@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,3 +82,86 @@ def built(inputs, tmp_path_factory) -> Store:
     out = tmp_path_factory.mktemp("built") / "pairs.zarr"
     build_store(inputs.genome, inputs.pairs, out, inputs.settings)
     return Store(out)
+
+
+class S3Server:
+    """An S3 on a free port of this machine, in a process of its own: tests fork this one."""
+
+    def __init__(self) -> None:
+        self._requests: list[tuple[str, str]] = []
+        self._n_marks = 0
+        self._n_buckets = 0
+        code = (
+            "import sys\n"
+            "from moto.server import DomainDispatcherApplication, create_backend_app\n"
+            "from werkzeug.serving import make_server\n"
+            "server = make_server('127.0.0.1', 0, "
+            "DomainDispatcherApplication(create_backend_app), threaded=True)\n"
+            "print(server.server_port, flush=True)\n"
+            "server.serve_forever()\n"
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+
+    def new_bucket(self) -> str:
+        """Make a bucket; return its URL."""
+        import s3fs
+
+        self._n_buckets += 1
+        s3fs.S3FileSystem(use_listings_cache=False).mkdir(f"bucket{self._n_buckets}")
+        return f"s3://bucket{self._n_buckets}"
+
+    def asked(self) -> list[tuple[str, str]]:
+        """Return (verb, path) of what it was asked since the last call."""
+        self._n_marks += 1
+        mark = ("GET", f"/?mark={self._n_marks}")
+        urllib.request.urlopen(f"{self.url}{mark[1]}", timeout=20).close()
+        while mark not in self._requests:  # its log comes after its answers
+            time.sleep(0.01)
+        n_before = self._requests.index(mark)
+        found, self._requests = self._requests[:n_before], self._requests[n_before + 1 :]
+        return found
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=20)
+        self._reader.join(timeout=20)
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
+
+    def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if match := re.search(r'"\S*?([A-Z]{3,}) (\S+) HTTP', line):
+                self._requests.append((match[1], match[2]))
+
+
+@pytest.fixture(scope="module")
+def s3_server():
+    """An S3 that this process and its children find by their environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        server = S3Server()
+        for name in ("PROFILE", "SESSION_TOKEN", "CONFIG_FILE"):
+            patch.delenv(f"AWS_{name}", raising=False)
+        patch.setenv("AWS_ENDPOINT_URL", server.url)
+        patch.setenv("AWS_ACCESS_KEY_ID", "tester")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def bucket(s3_server) -> str:
+    """The URL of a new bucket."""
+    return s3_server.new_bucket()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import signal
 import subprocess
@@ -10,7 +9,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from epipam.errors import PairTableError, RequestError, StoreError
@@ -126,7 +124,7 @@ def test_a_store_put_in_place_while_the_inputs_were_read_is_not_replaced(
 
 PREAMBLE = """
 import os, signal, sys
-from epipam.store import StoreSettings, build_store, contig_writer, work_folder, writer
+from epipam.store import StoreSettings, build_store, contig_writer, destination, work_folder
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -139,7 +137,7 @@ def on_call(number, function):
     return counted
 """
 MOMENTS = {
-    "before the first contig": ("writer.write_contig = die", 0),
+    "before the first contig": ("destination.write_contig = die", 0),
     "in the third contig": (
         "contig_writer._write_pairs = on_call(3, contig_writer._write_pairs)",
         2,
@@ -148,12 +146,12 @@ MOMENTS = {
         "contig_writer.sync_tree = on_call(3, contig_writer.sync_tree)",
         2,
     ),
-    "with every contig written": ("writer.finish = die", 4),
+    "with every contig written": ("destination.finish = die", 4),
     "with the attributes beside the folder": (
         "contig_writer.sync_tree = contig_writer.sync = lambda path: None\nwork_folder.sync = die",
         4,
     ),
-    "before the final name": ("writer.put_in_place = die", 4),
+    "before the final name": ("destination.put_in_place = die", 4),
 }
 
 
@@ -205,7 +203,7 @@ def build_store(*arguments):
 def begin_to_put_in_place(folder, out):
     out.rename(out.with_name(".store.replaced"))
     die()
-writer.put_in_place = begin_to_put_in_place
+destination.put_in_place = begin_to_put_in_place
 """
     run_and_die(patch, inputs, out)
     assert not out.exists()
@@ -261,27 +259,3 @@ def test_without_the_note_of_what_it_is_a_work_folder_is_begun_anew(
     shutil.copytree(killed / ".store.building", tmp_path / ".store.building")
     assert build(inputs, tmp_path / "store").resumed == []
     assert tree(tmp_path / "store") == tree(built.path)
-
-
-def test_workers_end_with_the_build_that_started_them():
-    script = """
-import os, signal, sys, time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from epipam.store.writer import _end_with_parent
-
-if __name__ == "__main__":
-    pool = ProcessPoolExecutor(2, get_context("spawn"), initializer=_end_with_parent)
-    pids = {pool.submit(os.getpid).result()}
-    pool.submit(time.sleep, 600)
-    print(*pids, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-    # This returns when the workers, too, have closed their standard output.
-    finished = subprocess.run(
-        [sys.executable, "-c", script], timeout=60, check=False, capture_output=True, text=True
-    )
-    assert finished.stdout, finished.stderr
-    for pid in map(int, finished.stdout.split()):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).wait(timeout=20)

@@ -8,6 +8,8 @@ import hashlib
 import itertools
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +21,7 @@ import zarr
 
 from epipam.errors import RequestError
 from epipam.pairs import COLUMNS
-from epipam.store import Store, StoreSettings, build_store
+from epipam.store import Store, StoreSettings, build_store, contig_writer, writer
 
 NIBBLE = {"A": 0b1000, "C": 0b0100, "G": 0b0010, "T": 0b0001}
 
@@ -228,6 +230,37 @@ def test_another_seed_gives_another_order_and_other_shifts(inputs, built, tmp_pa
 def test_any_number_of_workers_gives_the_same_bytes(inputs, built, tmp_path, workers):
     build(inputs, tmp_path / "again", workers=workers)
     assert tree(tmp_path / "again") == tree(built.path)
+
+
+@pytest.mark.parametrize("n_threads", [1, 5])
+def test_any_number_of_threads_gives_the_same_bytes(
+    inputs, built, tmp_path, monkeypatch, n_threads
+):
+    monkeypatch.setattr(writer, "all_threads", lambda: n_threads)
+    build(inputs, tmp_path / "again")
+    assert tree(tmp_path / "again") == tree(built.path)
+
+
+def test_a_shard_that_cannot_be_written_fails_the_build(inputs, tmp_path, monkeypatch):
+    def fail(contig, starts, length, rows):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(contig_writer, "_windows", fail)
+    with pytest.raises(OSError, match="no space left"):
+        build(inputs, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_process_that_writes_contigs_starts_without_the_libraries_that_it_does_not_need():
+    script = """
+import sys
+import epipam.store.contig_writer
+print(*{"zarr", "pandas", "jsonschema", "torch"} & sys.modules.keys())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == []
 
 
 def test_root_attributes_are_the_facts(inputs, built):
