@@ -20,6 +20,8 @@ COMMANDS = {
     "simulate": "epipam.cli.simulate:simulate",
     "candidates": "epipam.cli.candidates:candidates",
     "score": "epipam.cli.score:score",
+    "variants": "epipam.cli.variants:variants",
+    "mutagenesis": "epipam.cli.mutagenesis:mutagenesis",
     "kipoi": "epipam.cli.kipoi:kipoi",
 }
 

@@ -12,7 +12,7 @@ import torch
 from epipam.checks import check_pairs
 from epipam.errors import RequestError
 from epipam.genome import Genome
-from epipam.models import Epipam, unpack
+from epipam.models import Network, unpack
 from epipam.pairs import PairTable
 from epipam.report import Site, relation_figure
 from epipam.scoring import probabilities, read_windows
@@ -38,7 +38,7 @@ class PairAttention(NamedTuple):
     probability: float
 
 
-def pair_attention(network: Epipam, table: PairTable, row: int, genome: Genome) -> PairAttention:
+def pair_attention(network: Network, table: PairTable, row: int, genome: Genome) -> PairAttention:
     """Run a network over one row (from 0) of a pair table and return its first PAM.
 
     Raises
@@ -73,7 +73,7 @@ def pair_attention(network: Epipam, table: PairTable, row: int, genome: Genome) 
 
 
 def attention_figure(
-    network: Epipam,
+    network: Network,
     table: PairTable,
     row: int,
     genome: Genome,

@@ -1,0 +1,100 @@
+"""`epipam mutagenesis`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from epipam.cli.command import EpipamCommand, json_option, print_result, row_progress
+from epipam.score_settings import BATCH_SIZE
+
+
+@click.command("mutagenesis", cls=EpipamCommand)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("genome", type=click.Path(path_type=Path))
+@click.argument("pairs", metavar="BEDPE", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=".tsv, .tsv.gz (bgzip) or .parquet.",
+)
+@click.option("--row", type=click.IntRange(1), default=1, help="Which pair of BEDPE, from 1.")
+@click.option("--figure", type=click.Path(path_type=Path), help="Also draw it: .png or .svg.")
+@click.option(
+    "--region",
+    metavar="CHROM:START-END",
+    help="Change only these bases; 1-based, both ends included.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=BATCH_SIZE,
+    help="Pairs per forward pass, for models without position attention.",
+)
+@click.option("--device", default="auto", help="auto, cpu, cuda or a torch device.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@json_option
+def mutagenesis(
+    model: Path,
+    genome: Path,
+    pairs: Path,
+    out: Path,
+    row: int,
+    figure: Path | None,
+    region: str | None,
+    batch_size: int,
+    device: str,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Score every single-base change of one pair of BEDPE (or a pair table) with MODEL.
+
+    Three rows for each base of the enhancer's and the promoter's window, with the difference of
+    the logits. The figure shows them as a logo.
+    """
+    from epipam.devices import describe_device
+    from epipam.files import check_new_file
+    from epipam.genome import Genome
+    from epipam.interpret.column_tables import ENDINGS
+    from epipam.interpret.mutagenesis import mutate_pair, parse_region, read_pair, write_changes
+    from epipam.memory import keep_freed_memory
+    from epipam.models.registry import read_config
+    from epipam.scoring import load_engine
+
+    ending = check_new_file(out, "the changes", ENDINGS, overwrite=overwrite)
+    if figure is not None:
+        from epipam.interpret.mutagenesis_figure import check_figure, draw_changes
+
+        check_figure(figure, overwrite=overwrite)
+    part = None if region is None else parse_region(region)
+    keep_freed_memory()
+    engine = load_engine(model, device, batch_size)
+    click.echo(f"device: {describe_device(engine.device)}", err=True)
+    if about := read_config(model).get("provenance", {}).get("about"):
+        click.echo(f"model: {about}", err=True)
+    with row_progress("changes done") as advance:
+        found = mutate_pair(engine, Genome(genome), read_pair(pairs, row), part, advance)
+    write_changes(found, out, ending)
+    strongest = found.changes.iloc[int(found.changes["delta_logit"].abs().to_numpy().argmax())]
+    change = f"{strongest.chrom}:{strongest.pos} {strongest.ref}>{strongest.alt}"
+    lines = [
+        f"{out}: {len(found.changes):,} changes of row {row}, probability {found.probability:.4f}",
+        f"  strongest: {change} in {strongest.anchor}, logit {strongest.delta_logit:+.4f}",
+    ]
+    result = {
+        "changes": str(out),
+        "rows": len(found.changes),
+        "row": row,
+        "probability": found.probability,
+        "logit": found.logit,
+        "strongest": {"change": change, "delta_logit": float(strongest.delta_logit)},
+    }
+    if figure is not None:
+        draw_changes(found, figure)
+        lines.append(f"{figure}: the figure")
+        result["figure"] = str(figure)
+    print_result(result, iter(lines), as_json)

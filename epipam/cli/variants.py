@@ -1,0 +1,118 @@
+"""`epipam variants`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
+from epipam.score_settings import BATCH_SIZE, CACHE_SIZE
+
+_MEGABYTE = 1_000_000
+
+
+@click.command("variants", cls=EpipamCommand)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("genome", type=click.Path(path_type=Path))
+@click.argument("pairs", metavar="BEDPE", type=click.Path(path_type=Path))
+@click.argument("variants", metavar="VCF", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=".tsv, .tsv.gz (bgzip) or .parquet.",
+)
+@click.option(
+    "--cache-size",
+    type=click.IntRange(1),
+    default=CACHE_SIZE // _MEGABYTE,
+    metavar="MB",
+    help="What may be kept of windows that many pairs share.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=BATCH_SIZE,
+    help="Pairs per forward pass, for models without position attention.",
+)
+@click.option("--device", default="auto", help="auto, cpu, cuda or a torch device.")
+@click.option(
+    "--bad-pairs",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    help="Pairs that cannot be scored: stop before any work, or leave them out and count them.",
+)
+@click.option(
+    "--trans",
+    type=click.Choice(["error", "keep"]),
+    default="error",
+    help="Pairs whose anchors lie on different chromosomes.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@json_option
+def variants(
+    model: Path,
+    genome: Path,
+    pairs: Path,
+    variants: Path,
+    out: Path,
+    cache_size: int,
+    batch_size: int,
+    device: str,
+    bad_pairs: str,
+    trans: str,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Score what the variants of VCF do to the pairs of BEDPE (or a pair table).
+
+    One row for each allele and each pair with a window that it changes: the score of the
+    reference, of the alternative, and the difference of their logits. VCF may be BCF.
+    """
+    from epipam.devices import describe_device
+    from epipam.interpret.variants import check_variant_output, score_variants
+    from epipam.memory import keep_freed_memory
+    from epipam.models.registry import read_config
+    from epipam.scoring import load_engine
+
+    check_variant_output(out, overwrite=overwrite)
+    keep_freed_memory()
+    engine = load_engine(model, device, batch_size, cache_size * _MEGABYTE)
+    click.echo(f"device: {describe_device(engine.device)}", err=True)
+    if about := read_config(model).get("provenance", {}).get("about"):
+        click.echo(f"model: {about}", err=True)
+    with row_progress("rows done") as advance:
+        result = score_variants(
+            engine,
+            genome,
+            pairs,
+            variants,
+            out,
+            bad_pairs=bad_pairs,
+            trans=trans,
+            overwrite=overwrite,
+            on_rows=advance,
+        )
+    note_renamed(result.renamed)
+    for name, contig in list(result.renamed_variants.items())[:3]:
+        click.echo(f"note: read {name} of the variants as {contig}", err=True)
+    for mismatch in result.mismatches:
+        click.echo(f"{variants}: {mismatch}", err=True)
+    lines = [
+        f"{result.path}: {result.rows:,} rows",
+        f"  {result.scored:,} of {result.alleles:,} alleles, in {result.pairs:,} pairs",
+        f"  in no window: {result.outside:,} alleles",
+    ]
+    lines += [f"  not scored: {n:,} {reason}" for reason, n in result.skipped.items()]
+    lines += [f"  pairs left out: {n:,} {reason}" for reason, n in result.skipped_pairs.items()]
+    found = {
+        name: getattr(result, name)
+        for name in (
+            "rows", "records", "alleles", "scored", "outside", "skipped", "removed",
+            "mismatches", "pairs", "skipped_pairs",
+        )
+    }  # fmt: skip
+    print_result({"variants": str(result.path), **found}, iter(lines), as_json)
