@@ -208,7 +208,7 @@ def trainer_of(
         What the network becomes before it trains.
     """
     model = network(scale, plain, device)
-    settings = TrainSettings()
+    settings = TrainSettings().with_model_defaults()
     optimiser = torch.optim.Adam(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )

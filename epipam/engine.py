@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from epipam.models import Epipam, unpack
+from epipam.models import Network
 from epipam.score_settings import BATCH_SIZE
 
 
@@ -63,7 +63,9 @@ class PlainEngine:
         Pairs per forward pass.
     """
 
-    def __init__(self, network: Epipam, device: torch.device, batch_size: int = BATCH_SIZE) -> None:
+    def __init__(
+        self, network: Network, device: torch.device, batch_size: int = BATCH_SIZE
+    ) -> None:
         self.network = network.to(device).eval()
         self.device = device
         self.batch_size = batch_size
@@ -83,9 +85,6 @@ class PlainEngine:
                 rows = slice(start, start + self.batch_size)
                 enhancer = torch.from_numpy(windows.enhancer[windows.enhancer_row[rows]])
                 promoter = torch.from_numpy(windows.promoter[windows.promoter_row[rows]])
-                logits = self.network(
-                    unpack(enhancer.to(self.device), self.enhancer_length),
-                    unpack(promoter.to(self.device), self.promoter_length),
-                )
+                logits = self.network(enhancer.to(self.device), promoter.to(self.device))
                 found[rows] = logits.double().cpu().numpy()
         return found

@@ -15,6 +15,7 @@ from epipam import __version__
 from epipam.errors import EpipamError, RequestError
 from epipam.kipoi_batches import OnehotScorer, PairTableBatches
 from epipam.kipoi_source import is_kipoi_model
+from epipam.models.catalogue import find_model
 from epipam.models.registry import CONFIG_FILE, WEIGHTS_FILE, read_config
 from epipam.simulate import SimulationSettings, simulate
 
@@ -24,10 +25,6 @@ EXPECTED_PREDICTIONS = "expected_predictions.h5"
 EXAMPLE_FOLDER = "example_files"
 EXAMPLE_FILES = ("genome.fa", "genome.fa.fai", "pairs.tsv")
 EXAMPLE = SimulationSettings(contigs=2, contig_length=40_000, positives=4, seed=1)
-NETWORKS = {
-    "epipam": "a convolutional network with position attention (EPIPAM)",
-    "epi": "a convolutional network without position attention (EPI)",
-}
 
 _KIPOI_HDF5_ROWS = 10_000  # pairs that kipoi 0.8.6's HDF5 writer gathers before it writes
 
@@ -100,7 +97,7 @@ def _write_templates(folder: Path, out: Path) -> None:
 
 def _template_values(config: dict[str, Any], out: Path) -> dict[str, str]:
     enhancer_length, promoter_length = config["enhancer_length"], config["promoter_length"]
-    network = NETWORKS.get(config["model"], f"the network {config['model']!r} of epipam")
+    network = find_model(config["model"]).about
     about = config.get("provenance", {}).get("about", "config.json does not say.")
     doc = (
         "The probability that an enhancer and a promoter interact, from the sequence of both "

@@ -10,13 +10,13 @@ import torch
 
 from epipam.errors import ModelError
 from epipam.loader import BATCH_SIZE, LoaderSettings, PairBatches, PairLoader
-from epipam.models import Epipam
+from epipam.models import Network
 from epipam.pairs import COLUMNS
 from epipam.store import Store
 
 
 def predict_store(
-    network: Epipam,
+    network: Network,
     store: Store,
     contigs: Sequence[str],
     *,
@@ -54,7 +54,9 @@ def predict_store(
     return frame[[*COLUMNS, "probability"]]
 
 
-def check_lengths(network: Epipam, enhancer_length: int, promoter_length: int, source: str) -> None:
+def check_lengths(
+    network: Network, enhancer_length: int, promoter_length: int, source: str
+) -> None:
     """Raise a ModelError where a model's windows are not of the lengths that `source` holds."""
     have = (network.config.enhancer_length, network.config.promoter_length)
     if have != (enhancer_length, promoter_length):

@@ -80,8 +80,11 @@ class RegionEngine:
         cache_size: int = CACHE_SIZE,
         tiling: Tiling | None = None,
     ) -> None:
-        if not network.config.position_attention:
-            raise ValueError("the network has no position attention: score it by forward passes")
+        if not network.config.shares_first_block:
+            raise ValueError(
+                "the network has no position attention, or reads no bases: score it by "
+                "forward passes"
+            )
         self.network = network.to(device).eval()
         self.device = device
         on_cpu = device.type == "cpu"

@@ -17,24 +17,22 @@ from typing import Any
 import lightning as L
 import pandas as pd
 import torch
-import torch.distributed
 import torchmetrics
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from torch import Tensor
-from torch.nn import functional as F
-from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 import epipam
+from epipam.classifier import MONITORED, PairClassifier
 from epipam.data_module import DataSettings, PairDataModule
 from epipam.devices import describe_device
 from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.evaluation import Evaluation, evaluate
 from epipam.files import write_text
-from epipam.loader import Batch
-from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model
+from epipam.models import Network, create_model, load_model, save_model
+from epipam.models.embedding import embeds, initialise_embeddings
 from epipam.models.folder import WEIGHTS_FILE, read_config
-from epipam.models.registry import model_name
+from epipam.models.kmer_gbm import KmerGbm
+from epipam.models.registry import model_config, model_name
 from epipam.pairs import COLUMNS, digest
 from epipam.prediction import check_lengths, predict_store
 from epipam.run_folder import CHECKPOINTS, METRICS, History, claimed_run
@@ -42,7 +40,6 @@ from epipam.splits import ChromosomeSplit
 from epipam.store import Store
 from epipam.train_settings import TrainSettings
 
-MONITORED = "validation_auprc"
 CHECKPOINT_STEPS = 100
 
 logger = logging.getLogger(__name__)
@@ -55,83 +52,6 @@ class TrainResult:
     run: Path
     best_epoch: int
     evaluation: Evaluation
-
-
-class PairClassifier(L.LightningModule):
-    """A network, its loss `alpha * BCE(main) + (1 - alpha) * BCE(auxiliary)`, and its optimiser.
-
-    Parameters
-    ----------
-    network
-        What to train.
-    settings
-        Loss and optimiser.
-    """
-
-    def __init__(self, network: Epipam, settings: TrainSettings) -> None:
-        super().__init__()
-        self.network = network
-        self.settings = settings
-        self._validated: list[tuple[Tensor, Tensor]] = []
-
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        logits = self.network.both_logits(batch.enhancer, batch.promoter)
-        target = batch.label.to(logits.main.dtype)
-        loss = F.binary_cross_entropy_with_logits(logits.main, target)
-        if logits.auxiliary is not None:
-            auxiliary = F.binary_cross_entropy_with_logits(logits.auxiliary, target)
-            loss = self.settings.alpha * loss + (1 - self.settings.alpha) * auxiliary
-        self.log(
-            "training_loss",
-            loss,
-            on_step=False,
-            on_epoch=True,
-            batch_size=len(target),
-            sync_dist=self._distributed,
-        )
-        return loss
-
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        known = batch.label >= 0
-        logits = self.network(batch.enhancer, batch.promoter)[known]
-        self._validated.append((logits.float().cpu(), batch.label[known].long().cpu()))
-
-    def on_validation_epoch_end(self) -> None:
-        # Every process may have another number of labelled pairs, or none.
-        parts = [part for parts in self._gathered(self._validated) for part in parts]
-        self._validated = []
-        logits, label = (torch.cat(column) for column in zip(*parts, strict=True))
-        loss = F.binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
-        self.log("validation_loss", loss)
-        probability = torch.sigmoid(logits)
-        self.log("validation_auroc", binary_auroc(probability, label))
-        self.log(MONITORED, binary_average_precision(probability, label), prog_bar=True)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["torch_rng_states"] = self._gathered(torch.get_rng_state())
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # Dropout goes on where it was, so that a resumed run equals an uninterrupted one.
-        torch.set_rng_state(checkpoint["torch_rng_states"][self.global_rank])
-
-    @property
-    def _distributed(self) -> bool:
-        return torch.distributed.is_available() and torch.distributed.is_initialized()
-
-    def _gathered(self, mine: Any) -> list[Any]:
-        """Return what each process has, in order of rank."""
-        if not self._distributed:
-            return [mine]
-        everyones: list[Any] = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(everyones, mine)
-        return everyones
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(
-            self.parameters(),
-            lr=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
-        )
 
 
 def train(
@@ -171,12 +91,16 @@ def train(
     EpipamError
         Where training was stopped with Ctrl-C.
     """
-    settings, data = settings or TrainSettings(), data or DataSettings()
+    settings = (settings or TrainSettings()).with_model_defaults()
+    data = data or DataSettings()
     run = Path(run)
-    request = _request(store, split, settings, data)
     L.seed_everything(settings.seed, verbose=False)
     network = _network(store, settings)
+    request = _request(store, split, settings, data)
     module = PairDataModule(store, split, data)
+    outcome = _Outcome(run, store, split, settings, data, request)
+    if isinstance(network, KmerGbm):
+        return _train_trees(network, module, outcome)
     best = ModelCheckpoint(
         run / CHECKPOINTS,
         filename="best",
@@ -200,23 +124,52 @@ def train(
             return None
         state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
         classifier.load_state_dict(state["state_dict"])
-        best_epoch = int(state["epoch"]) + 1
-        provenance = _provenance(request, store, settings, best_epoch)
-        save_model(network, run / "model", provenance)
-        device = trainer.strategy.root_device
+        return outcome.keep(network, int(state["epoch"]) + 1, trainer.strategy.root_device)
+
+
+def _train_trees(network: KmerGbm, module: PairDataModule, outcome: _Outcome) -> TrainResult:
+    from epipam.boosting import boost
+
+    settings = outcome.settings
+    if settings.init is not None:
+        raise RequestError(f"{settings.model} begins from nothing: leave out --init")
+    if _processes(settings) not in (("auto", 1), ("1", 1)):
+        raise RequestError(f"{settings.model} trains in one process: leave out --devices, --nodes")
+    module.check()
+    with claimed_run(outcome.run, outcome.request):
+        _log_parts(outcome.split)
+        boosted = boost(network, module, settings, outcome.run / "history.csv")
+        return outcome.keep(boosted.network, boosted.rounds, torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a run is of, and what it leaves once a model is trained."""
+
+    run: Path
+    store: Store
+    split: ChromosomeSplit
+    settings: TrainSettings
+    data: DataSettings
+    request: dict[str, Any]
+
+    def keep(self, network: Network, best_epoch: int, device: torch.device) -> TrainResult:
+        """Write the model, its predictions on the test chromosomes, and what they are worth."""
+        provenance = _provenance(self.request, self.store, self.settings, best_epoch)
+        save_model(network, self.run / "model", provenance)
         predictions = predict_store(
-            network, store, split.test, device=device, batch_size=data.batch_size
+            network, self.store, self.split.test, device=device, batch_size=self.data.batch_size
         )
         evaluation = evaluate(
             predictions,
             predictions["probability"].to_numpy(),
-            labelled_pairs(store, split.train),
-            seed=settings.seed,
+            labelled_pairs(self.store, self.split.train),
+            seed=self.settings.seed,
         )
-        write_text(run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
+        write_text(self.run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
         metrics = {"provenance": provenance, "test": evaluation.to_json()}
-        write_text(run / METRICS, json.dumps(metrics, indent=2) + "\n")
-    return TrainResult(run, best_epoch, evaluation)
+        write_text(self.run / METRICS, json.dumps(metrics, indent=2) + "\n")
+        return TrainResult(self.run, best_epoch, evaluation)
 
 
 def labelled_pairs(store: Store, contigs: tuple[str, ...]) -> pd.DataFrame:
@@ -226,15 +179,21 @@ def labelled_pairs(store: Store, contigs: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _log_beginning(
-    split: ChromosomeSplit, settings: TrainSettings, network: Epipam, trainer: L.Trainer
+    split: ChromosomeSplit, settings: TrainSettings, network: Network, trainer: L.Trainer
 ) -> None:
-    for part in ("train", "validation", "test"):
-        logger.info("%s: %s", part, ", ".join(getattr(split, part)))
+    _log_parts(split)
     if settings.init is not None:
         logger.info("starting from %s: %s", settings.init, network.provenance.get("about", "?"))
+    elif settings.embedding is None and embeds(network):
+        logger.info("6-mer vectors start random: --embedding gives them a beginning")
     device = describe_device(trainer.strategy.root_device)
     others = f", the first of {trainer.world_size} processes" if trainer.world_size > 1 else ""
     logger.info("device: %s%s", device, others)
+
+
+def _log_parts(split: ChromosomeSplit) -> None:
+    for part in ("train", "validation", "test"):
+        logger.info("%s: %s", part, ", ".join(getattr(split, part)))
 
 
 def _trainer(
@@ -301,18 +260,23 @@ def _fit(
         raise EpipamError(f"{last.parent.parent}: stopped; the same command goes on") from None
 
 
-def _network(store: Store, settings: TrainSettings) -> Epipam:
+def _network(store: Store, settings: TrainSettings) -> Network:
     if settings.init is None:
-        config = EpipamConfig(
-            enhancer_length=store.enhancer_length, promoter_length=store.promoter_length
+        config = model_config(
+            settings.model, store.enhancer_length, store.promoter_length, settings.shape
         )
-        return create_model(settings.model, config)
-    network = load_model(settings.init)
-    if (name := model_name(network)) != settings.model:
-        raise ModelError(
-            f"{settings.init}: is of model {name}, not {settings.model}; pass --model {name}"
-        )
-    check_lengths(network, store.enhancer_length, store.promoter_length, str(store.path))
+        network = create_model(settings.model, config)
+    else:
+        if settings.shape:
+            raise RequestError("a model that is started from has its shape: leave out --set")
+        network = load_model(settings.init)
+        if (name := model_name(network)) != settings.model:
+            raise ModelError(
+                f"{settings.init}: is of model {name}, not {settings.model}; pass --model {name}"
+            )
+        check_lengths(network, store.enhancer_length, store.promoter_length, str(store.path))
+    if settings.embedding is not None:
+        initialise_embeddings(network, settings.embedding)
     return network.train()
 
 
@@ -321,7 +285,10 @@ def _request(
 ) -> dict[str, Any]:
     """Return what a run is of: what it must agree in to be gone on with."""
     # By content, not by path: where a model lay is nobody's business and may change.
-    init = digest(settings.init / WEIGHTS_FILE) if settings.init is not None else None
+    files = {
+        "init": digest(settings.init / WEIGHTS_FILE) if settings.init is not None else None,
+        "embedding": digest(settings.embedding) if settings.embedding is not None else None,
+    }
     machine = ("accelerator", "devices", "nodes")
     return {
         "store": {
@@ -329,9 +296,7 @@ def _request(
         },
         "split": asdict(split),
         "training": {
-            key: value
-            for key, value in {**asdict(settings), "init": init}.items()
-            if key not in machine
+            key: value for key, value in {**asdict(settings), **files}.items() if key not in machine
         },
         "data": {key: value for key, value in asdict(data).items() if key != "workers"},
     }

@@ -15,6 +15,7 @@ from epipam.data_module import DataSettings
 from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.loader import Batch
 from epipam.models import EpipamConfig, create_model, load_model, unpack
+from epipam.pairs import digest
 from epipam.simulate import SimulationSettings, simulate
 from epipam.splits import explicit_split
 from epipam.store import Store, StoreSettings, build_store
@@ -287,3 +288,52 @@ def test_the_optimiser_is_the_papers():
     assert isinstance(optimiser, torch.optim.Adam)
     assert optimiser.defaults["lr"] == 0.001
     assert optimiser.defaults["weight_decay"] == 0.0005
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vectors") / "6mers.npy"
+    np.save(path, np.random.default_rng(5).normal(size=(4_097, 100)))
+    return path
+
+
+def test_embedded_6mers_begin_as_given_and_are_fine_tuned(store, split, tmp_path, vectors):
+    result = run_training(store, split, tmp_path / "run", model="epivan", embedding=vectors)
+    weight = load_model(result.run / "model").enhancer_embedding.vectors.weight.detach().numpy()
+    given = np.load(vectors)
+    moved = np.abs(weight - given)
+    assert moved.max() > 0
+    assert moved.max() < 0.05
+    provenance = json.loads((result.run / "metrics.json").read_text())["provenance"]
+    assert provenance["training"]["embedding"] == digest(vectors)
+    assert provenance["training"]["learning_rate"] == 0.001
+    assert provenance["training"]["weight_decay"] == 0
+
+
+def test_vectors_for_a_model_of_bases_are_refused(store, split, tmp_path, vectors):
+    with pytest.raises(ModelError, match="leave out --embedding"):
+        run_training(store, split, tmp_path / "run", model="epi", embedding=vectors)
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_vectors_are_named(store, split, tmp_path):
+    with pytest.raises(ModelError, match=r"absent\.npy: no such file"):
+        run_training(
+            store, split, tmp_path / "run", model="epivan", embedding=tmp_path / "absent.npy"
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "decay", "epochs"),
+    [("epipam", 0.001, 0.0005, 15), ("deeptact", 1e-5, 0, 40), ("simcnn", 1e-5, 2e-5, 32)],
+)
+def test_what_is_not_said_is_as_published(name, rate, decay, epochs):
+    filled = TrainSettings(model=name).with_model_defaults()
+    assert (filled.learning_rate, filled.weight_decay, filled.epochs) == (rate, decay, epochs)
+    said = TrainSettings(model=name, learning_rate=0.5, weight_decay=0.0, epochs=1)
+    assert said.with_model_defaults() == said
+
+
+def test_an_unknown_model_is_refused(store, split, tmp_path):
+    with pytest.raises(ModelError, match="no model is called 'epipan'"):
+        run_training(store, split, tmp_path / "run", model="epipan")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from epipam.cli.command import EpipamCommand, Place, json_option, print_result
+from epipam.models.catalogue import MODELS
 from epipam.train_settings import TrainSettings
 
 DEFAULT = TrainSettings()
@@ -17,23 +20,37 @@ DEFAULT = TrainSettings()
 @click.command("train", cls=EpipamCommand)
 @click.argument("store", type=Place())
 @click.option("-o", "--output", "run", type=click.Path(path_type=Path), required=True)
-@click.option("--model", default=DEFAULT.model, help="epipam, or epi (without position attention).")
+@click.option("--model", type=click.Choice(list(MODELS)), default=DEFAULT.model)
+@click.option(
+    "--set",
+    "shape",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="A field of the model's config.json that is not to be as published; repeat for more.",
+)
 @click.option("--fold", type=click.IntRange(0), help="Test chromosomes: fold K of 8.  [default: 0]")
 @click.option("--test", "test", help="Test chromosomes, comma-separated, instead of a fold.")
 @click.option("--validation", help="Validation chromosomes, with --test.")
 @click.option("--init", type=click.Path(path_type=Path), help="Start from this model folder.")
+@click.option(
+    "--embedding",
+    type=click.Path(path_type=Path),
+    help="Vectors that 6-mers begin with: .npy, 4,097 x 100.",
+)
 @click.option("--about", default="", help="A sentence on the weights, kept with them.")
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=DEFAULT.alpha, help="Main head's loss weight."
 )
-@click.option("--epochs", type=click.IntRange(1), default=DEFAULT.epochs)
+@click.option("--epochs", type=click.IntRange(1), help="Most epochs.  [default: the model's]")
 @click.option(
     "--patience", type=click.IntRange(1), default=DEFAULT.patience, help="Epochs without a gain."
 )
 @click.option(
-    "--learning-rate", type=click.FloatRange(0, min_open=True), default=DEFAULT.learning_rate
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Adam's.  [default: the model's]",
 )
-@click.option("--weight-decay", type=click.FloatRange(0), default=DEFAULT.weight_decay)
+@click.option("--weight-decay", type=click.FloatRange(0), help="Adam's.  [default: the model's]")
 @click.option(
     "--batch-size", type=click.IntRange(2), default=100, help="Pairs of a step, on each device."
 )
@@ -51,16 +68,18 @@ def train(
     store: Path | str,
     run: Path,
     model: str,
+    shape: tuple[str, ...],
     fold: int | None,
     test: str | None,
     validation: str | None,
     init: Path | None,
+    embedding: Path | None,
     about: str,
     alpha: float,
-    epochs: int,
+    epochs: int | None,
     patience: int,
-    learning_rate: float,
-    weight_decay: float,
+    learning_rate: float | None,
+    weight_decay: float | None,
     batch_size: int,
     buffer_rows: int,
     reverse_complement: bool,
@@ -101,6 +120,7 @@ def train(
         run,
         TrainSettings(
             model=model,
+            shape=dict(_setting(text) for text in shape),
             alpha=alpha,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
@@ -108,6 +128,7 @@ def train(
             patience=patience,
             seed=seed,
             init=init,
+            embedding=embedding,
             about=about,
             accelerator=accelerator,
             devices=devices,
@@ -131,6 +152,18 @@ def train(
         iter([f"{run}: best epoch {result.best_epoch}", *result.evaluation.lines()]),
         as_json,
     )
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Return the field and the value, which is JSON, of FIELD=VALUE."""
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise click.UsageError(f"--set {text}: is not FIELD=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        # A word is one without its quotes.
+        return name, value
 
 
 def _log_to_stderr() -> None:

@@ -1,7 +1,7 @@
 """The networks, by name, and the model folder: `config.json` and `model.safetensors`.
 
-`epipam.models.folder` reads what a folder says of itself and needs no torch, so the names below
-are imported when they are first asked for.
+`epipam.models.folder` reads what a folder says of itself, `epipam.models.catalogue` lists the
+models, and neither needs torch, so the names below are imported when they are first asked for.
 """
 
 from __future__ import annotations
@@ -10,22 +10,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from epipam.models.epipam import Epipam, EpipamConfig, Logits
+    from epipam.models.epipam import Epipam, EpipamConfig
+    from epipam.models.network import Logits, Network
     from epipam.models.onehot import unpack
-    from epipam.models.registry import MODELS, create_model, load_model, save_model
+    from epipam.models.registry import create_model, load_model, save_model
 
 __all__ = [
-    "MODELS",
     "Epipam",
     "EpipamConfig",
     "Logits",
+    "Network",
     "create_model",
     "load_model",
     "save_model",
     "unpack",
 ]
 
-_HOMES = {"Epipam": "epipam", "EpipamConfig": "epipam", "Logits": "epipam", "unpack": "onehot"}
+_HOMES = {
+    "Epipam": "epipam",
+    "EpipamConfig": "epipam",
+    "Logits": "network",
+    "Network": "network",
+    "unpack": "onehot",
+}
 
 
 def __getattr__(name: str) -> Any:

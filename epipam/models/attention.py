@@ -33,7 +33,9 @@ class PositionAttention(NamedTuple):
     promoter_score: Tensor
 
 
-def position_attention(enhancer: Tensor, promoter: Tensor) -> PositionAttention:
+def position_attention(
+    enhancer: Tensor, promoter: Tensor, divisor: float | None = None
+) -> PositionAttention:
     """Compare all positions of an enhancer with all of a promoter, and reweight both.
 
     `R = Me^T Mp / c`; the attention of an enhancer position is the softmax, over positions, of
@@ -44,13 +46,14 @@ def position_attention(enhancer: Tensor, promoter: Tensor) -> PositionAttention:
     ----------
     enhancer, promoter
         float (N, c, n) and (N, c, m): c channels at n and m positions.
+    divisor
+        Of the relations; None is c, as published.
 
     Returns
     -------
     PositionAttention
     """
-    channels = enhancer.shape[1]
-    relation = torch.bmm(enhancer.transpose(1, 2), promoter) / channels
+    relation = torch.bmm(enhancer.transpose(1, 2), promoter) / (divisor or enhancer.shape[1])
     enhancer_score = torch.softmax(relation.amax(dim=2), dim=1)
     promoter_score = torch.softmax(relation.amax(dim=1), dim=1)
     return PositionAttention(
@@ -62,6 +65,31 @@ def position_attention(enhancer: Tensor, promoter: Tensor) -> PositionAttention:
     )
 
 
+def split_heads(features: Tensor, heads: int) -> Tensor:
+    """Give each head its share of the channels: float (N, c, n) to (N * heads, c / heads, n)."""
+    return features if heads == 1 else features.unflatten(1, (heads, -1)).flatten(0, 1)
+
+
+def merge_heads(features: Tensor, heads: int) -> Tensor:
+    """Undo `split_heads`: float (N * heads, c, ...) to (N, heads * c, ...)."""
+    return features if heads == 1 else features.unflatten(0, (-1, heads)).flatten(1, 2)
+
+
+def over_heads(each: PositionAttention, heads: int) -> PositionAttention:
+    """Return what heads compute together: all their features, the mean of the rest."""
+    relation, enhancer_score, promoter_score = (
+        values.unflatten(0, (-1, heads)).mean(dim=1)
+        for values in (each.relation, each.enhancer_score, each.promoter_score)
+    )
+    return PositionAttention(
+        merge_heads(each.enhancer, heads),
+        merge_heads(each.promoter, heads),
+        relation,
+        enhancer_score,
+        promoter_score,
+    )
+
+
 class Attended(NamedTuple):
     """What training needs of one PAM: the reweighted features and the strongest relations."""
 
@@ -70,13 +98,17 @@ class Attended(NamedTuple):
     strongest: Tensor
 
 
-def attend(enhancer: Tensor, promoter: Tensor, count: int) -> Attended:
+def attend(
+    enhancer: Tensor, promoter: Tensor, count: int, divisor: float | None = None
+) -> Attended:
     """Reweight features as `position_attention` does, and find the `count` strongest relations.
 
     Parameters
     ----------
     enhancer, promoter
         float (N, c, n) and (N, c, m).
+    divisor
+        As for `position_attention`.
 
     Returns
     -------
@@ -84,10 +116,11 @@ def attend(enhancer: Tensor, promoter: Tensor, count: int) -> Attended:
         Features of the same shapes, and float (N, count), descending.
     """
     if enhancer.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-        attention = position_attention(enhancer, promoter)
+        attention = position_attention(enhancer, promoter, divisor)
         strongest = strongest_relations(attention.relation, count)
         return Attended(attention.enhancer, attention.promoter, strongest)
-    maxima = relation_maxima(enhancer.transpose(1, 2), promoter.transpose(1, 2), count)
+    compared = enhancer if divisor is None else enhancer * (enhancer.shape[1] / divisor)
+    maxima = relation_maxima(compared.transpose(1, 2), promoter.transpose(1, 2), count)
     return Attended(
         _reweighted(enhancer, torch.softmax(maxima.row, dim=1)),
         _reweighted(promoter, torch.softmax(maxima.column, dim=1)),

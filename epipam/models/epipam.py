@@ -5,41 +5,60 @@ Source: Liu, Zhu, Zhang, Comput Biomed 2026;1:202525, and its authors' published
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from math import sqrt
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from epipam.encoding import BASES
 from epipam.errors import ModelError
-from epipam.models.attention import PositionAttention, attend, position_attention
-from epipam.models.dropout import Dropout
-from epipam.models.first_block import convolve_and_pool
-from epipam.models.hub import HubFolder
-from epipam.models.onehot import unpack
-from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
+from epipam.models.attention import (
+    PositionAttention,
+    attend,
+    merge_heads,
+    over_heads,
+    position_attention,
+    split_heads,
+)
+from epipam.models.conv_block import ConvBlock, initialise
+from epipam.models.embedding import KMER, KmerEmbedding
+from epipam.models.network import Logits, Network, WindowConfig
+from epipam.models.onehot import opposite_strand
+
+# What relations are divided by, of how many channels they sum over; None is their number.
+SCALES: dict[str, Callable[[int], float] | None] = {"channels": None, "root": sqrt}
 
 
 @dataclass(frozen=True)
-class EpipamConfig:
+class EpipamConfig(WindowConfig):
     """The shape of the network; the defaults are the paper's.
 
     Attributes
     ----------
-    enhancer_length, promoter_length
-        Window lengths in bp.
     position_attention
         Whether a PAM follows each block (`epipam`) or none does (`epi`).
+    embedding
+        Length of the vectors that stand for 6-mers (`epipam-embed`, `epi-embed`); 0 reads bases.
     kernels, pools
         Convolution and pooling widths of the blocks.
     relation_ratios
         Share of each relation matrix that the auxiliary head reads, largest entries first.
+    attention_heads
+        Each is a PAM of its own on its share of the channels. Published: 1.
+    scale_relations
+        By what relations are divided: `channels` (published), or `root`, its square root, which
+        keeps their spread whatever the channels are.
+    symmetric
+        Whether both anchors go through the same branch and either may come first.
+    both_strands
+        Whether logits are means of those of both strands.
     """
 
-    enhancer_length: int = ENHANCER_LENGTH
-    promoter_length: int = PROMOTER_LENGTH
     position_attention: bool = True
+    embedding: int = 0
     channels: int = 64
     kernels: tuple[int, ...] = (25, 13, 7)
     pools: tuple[int, ...] = (10, 10, 5)
@@ -47,6 +66,33 @@ class EpipamConfig:
     hidden: int = 64
     block_dropout: float = 0.2
     head_dropout: float = 0.5
+    attention_heads: int = 1
+    scale_relations: str = "channels"
+    symmetric: bool = False
+    both_strands: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network."""
+        if not len(self.kernels) == len(self.pools) == len(self.relation_ratios):
+            raise ModelError(
+                f"kernels, pools and relation_ratios are one for each block, but they are "
+                f"{len(self.kernels)}, {len(self.pools)} and {len(self.relation_ratios)}"
+            )
+        if self.attention_heads < 1 or self.channels % self.attention_heads:
+            raise ModelError(
+                f"attention_heads is {self.attention_heads} but must divide the "
+                f"{self.channels} channels"
+            )
+        if self.scale_relations not in SCALES:
+            raise ModelError(
+                f"scale_relations is {self.scale_relations!r} but must be one of "
+                f"{', '.join(SCALES)}"
+            )
+        if self.symmetric and self.enhancer_length != self.promoter_length:
+            raise ModelError(
+                f"symmetric needs windows of one length, not {self.enhancer_length} and "
+                f"{self.promoter_length} bp"
+            )
 
     def positions(self, length: int) -> list[int]:
         """Return how many positions are left of `length` bp after each block.
@@ -54,7 +100,7 @@ class EpipamConfig:
         A pool that is wider than what a convolution leaves takes all of it, so that windows of
         1,000 bp, as of ChIA-PET anchors, leave one position.
         """
-        left, positions = [], length
+        left, positions = [], length - self._overhang
         for kernel, pool in zip(self.kernels, self.pools, strict=True):
             positions -= kernel - 1
             if positions < 1:
@@ -72,7 +118,19 @@ class EpipamConfig:
         length = 1
         for kernel, pool in reversed(list(zip(self.kernels, (*self.pools[:-1], 1), strict=True))):
             length = length * pool + kernel - 1
-        return length
+        return length + self._overhang
+
+    @property
+    def shares_first_block(self) -> bool:
+        """Whether pairs can be scored by the facts that `epipam.region_engine` rests on."""
+        beyond = self.attention_heads > 1 or self.scale_relations != "channels"
+        beyond = beyond or self.symmetric or self.both_strands or len(self.kernels) < 2
+        return self.position_attention and not self.embedding and not beyond
+
+    @property
+    def _overhang(self) -> int:
+        """How many bp at a window's end begin no token."""
+        return KMER - 1 if self.embedding else 0
 
     @property
     def main_features(self) -> int:
@@ -82,7 +140,7 @@ class EpipamConfig:
 
     @property
     def relation_counts(self) -> list[int]:
-        """How many entries of each block's relation matrix the auxiliary head reads."""
+        """How many entries of each block's relation matrix, of each head, are read."""
         return [
             int(ratio * n * m)
             for ratio, n, m in zip(
@@ -94,15 +152,11 @@ class EpipamConfig:
         ]
 
 
-class Logits(NamedTuple):
-    """Outputs of both heads, float (N,); `auxiliary` is None for a network without PAM."""
-
-    main: Tensor
-    auxiliary: Tensor | None
-
-
-class Epipam(nn.Module, HubFolder):
+class Epipam(Network):
     """Two convolutional branches that meet in a PAM after every block.
+
+    The authors' preparation of 6-mers puts five null tokens in front of each window's, which say
+    nothing and are left out here.
 
     Parameters
     ----------
@@ -110,17 +164,26 @@ class Epipam(nn.Module, HubFolder):
         The shape; `EpipamConfig()` has 245,064 parameters, 384 main and 643 auxiliary features.
     """
 
+    config_class = EpipamConfig
+    config: EpipamConfig
+
     def __init__(self, config: EpipamConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = EpipamConfig() if config is None else config
-        self.provenance: dict[str, Any] = {}
+        config = EpipamConfig() if config is None else config
+        super().__init__(config)
+        self.enhancer_embedding, self.promoter_embedding = (
+            KmerEmbedding(config.embedding) if config.embedding and present else None
+            for present in (True, not config.symmetric)
+        )
         self.enhancer_blocks = _branch(config)
-        self.promoter_blocks = _branch(config)
+        # A symmetric network has one branch.
+        self.promoter_blocks = None if config.symmetric else _branch(config)
         self.main_head = _head(config.main_features, config)
         self.auxiliary_head = (
-            _head(sum(config.relation_counts), config) if config.position_attention else None
+            _head(config.attention_heads * sum(config.relation_counts), config)
+            if config.position_attention
+            else None
         )
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Return the main head's logits; the auxiliary head does not run.
@@ -135,9 +198,11 @@ class Epipam(nn.Module, HubFolder):
         -------
         float (N,): logits; their sigmoid is the probability of interaction.
         """
+        n_pairs = len(enhancer)
+        enhancer, promoter = self._views(enhancer, promoter)
         for index in range(len(self.config.kernels)):
             enhancer, promoter, _ = self._block(index, enhancer, promoter)
-        return self._main(enhancer, promoter)
+        return self._mean(self._main(enhancer, promoter), n_pairs)
 
     def both_logits(self, enhancer: Tensor, promoter: Tensor) -> Logits:
         """Return the logits of the main and the auxiliary head, for training.
@@ -149,14 +214,20 @@ class Epipam(nn.Module, HubFolder):
         """
         if self.auxiliary_head is None:
             return Logits(self(enhancer, promoter), None)
+        heads, n_pairs = self.config.attention_heads, len(enhancer)
+        enhancer, promoter = self._views(enhancer, promoter)
         strongest = []
         for index, count in enumerate(self.config.relation_counts):
             enhancer, promoter = self._convolved(index, enhancer, promoter)
-            attended = attend(enhancer, promoter, count)
-            enhancer, promoter = attended.enhancer, attended.promoter
-            strongest.append(attended.strongest)
+            attended = attend(
+                split_heads(enhancer, heads), split_heads(promoter, heads), count, self._divisor
+            )
+            enhancer = merge_heads(attended.enhancer, heads)
+            promoter = merge_heads(attended.promoter, heads)
+            strongest.append(merge_heads(attended.strongest, heads))
         auxiliary = self.auxiliary_head(torch.cat(strongest, dim=1)).squeeze(1)
-        return Logits(self._main(enhancer, promoter), auxiliary)
+        main = self._main(enhancer, promoter)
+        return Logits(self._mean(main, n_pairs), self._mean(auxiliary, n_pairs))
 
     def from_second_attention(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Return the main head's logits from the output of the second PAM.
@@ -171,12 +242,15 @@ class Epipam(nn.Module, HubFolder):
         return self._main(enhancer, promoter)
 
     def attention(self, enhancer: Tensor, promoter: Tensor) -> list[PositionAttention]:
-        """Return what the PAM of each block computes for one-hot (N, 4, L) windows."""
+        """Return what the PAM of each block computes; of several heads, the mean.
+
+        It is that of the windows as they are given, whatever else logits are means of.
+        """
         found = []
         for index in range(len(self.config.kernels)):
             enhancer, promoter, attention = self._block(index, enhancer, promoter)
             if attention is None:
-                raise ModelError("this model has no position attention to look at: it is an epi")
+                return super().attention(enhancer, promoter)
             found.append(attention)
         return found
 
@@ -186,73 +260,56 @@ class Epipam(nn.Module, HubFolder):
         enhancer, promoter = self._convolved(index, enhancer, promoter)
         if not self.config.position_attention:
             return enhancer, promoter, None
-        attention = position_attention(enhancer, promoter)
+        heads = self.config.attention_heads
+        each = position_attention(
+            split_heads(enhancer, heads), split_heads(promoter, heads), self._divisor
+        )
+        attention = each if heads == 1 else over_heads(each, heads)
         return attention.enhancer, attention.promoter, attention
 
     def _convolved(self, index: int, enhancer: Tensor, promoter: Tensor) -> tuple[Tensor, Tensor]:
         """Return the outputs of both branches' block `index`."""
+        if index == 0 and self.enhancer_embedding is not None:
+            embedding = self.promoter_embedding or self.enhancer_embedding
+            enhancer = self.enhancer_embedding(enhancer, self.config.enhancer_length)
+            promoter = embedding(promoter, self.config.promoter_length)
         enhancer_block = cast(ConvBlock, self.enhancer_blocks[index])
-        promoter_block = cast(ConvBlock, self.promoter_blocks[index])
-        if enhancer.dtype != torch.uint8 or enhancer.dim() != 2:
+        promoter_block = cast(ConvBlock, (self.promoter_blocks or self.enhancer_blocks)[index])
+        if index:
             return enhancer_block(enhancer), promoter_block(promoter)
         return (
-            enhancer_block.from_packed(enhancer, self.config.enhancer_length),
-            promoter_block.from_packed(promoter, self.config.promoter_length),
+            enhancer_block.of_windows(enhancer, self.config.enhancer_length),
+            promoter_block.of_windows(promoter, self.config.promoter_length),
         )
+
+    @property
+    def _divisor(self) -> float | None:
+        scale = SCALES[self.config.scale_relations]
+        return None if scale is None else scale(self.config.channels // self.config.attention_heads)
+
+    def _views(self, enhancer: Tensor, promoter: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the pairs in every way that logits are means of, one way after another."""
+        config = self.config
+        if config.both_strands:
+            enhancer = torch.cat([enhancer, opposite_strand(enhancer, config.enhancer_length)])
+            promoter = torch.cat([promoter, opposite_strand(promoter, config.promoter_length)])
+        if config.symmetric:
+            enhancer, promoter = (
+                torch.cat([enhancer, promoter]),
+                torch.cat([promoter, enhancer]),
+            )
+        return enhancer, promoter
+
+    def _mean(self, logits: Tensor, n_pairs: int) -> Tensor:
+        return logits if len(logits) == n_pairs else logits.view(-1, n_pairs).mean(dim=0)
 
     def _main(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         features = torch.cat([enhancer.flatten(1), promoter.flatten(1)], dim=1)
         return self.main_head(features).squeeze(1)
 
 
-class ConvBlock(nn.Module):
-    """Convolution, max-pool, ReLU and dropout: float (N, inputs, L) to (N, channels, L').
-
-    Pooling before bias and ReLU gives the values of the published order, all being monotone, on a
-    tenth of the entries. The convolution runs as one of height 1 in channels-last memory,
-    in which it takes half the time on a CPU.
-    """
-
-    def __init__(self, inputs: int, channels: int, kernel: int, pool: int, dropout: float) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(inputs, channels, kernel)
-        self.pool = pool
-        self.dropout = Dropout(dropout)
-
-    def forward(self, features: Tensor) -> Tensor:
-        image = features.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        weight = self.conv.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        convolved = F.conv2d(image, weight)
-        pooled = F.max_pool2d(convolved, (1, self._pool(features.shape[2]))).squeeze(2)
-        return self.dropout(F.relu(pooled + self._bias.unsqueeze(1)))
-
-    def from_packed(self, packed: Tensor, length: int) -> Tensor:
-        """Return what `forward` makes of the windows unpacked.
-
-        Parameters
-        ----------
-        packed
-            uint8 (N, ceil(length / 2)).
-        length
-            Window length in bp.
-        """
-        if packed.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return self(unpack(packed, length, self.conv.weight.dtype))
-        pooled = convolve_and_pool(packed, length, self.conv.weight, self._bias, self._pool(length))
-        return self.dropout(pooled.transpose(1, 2))
-
-    @property
-    def _bias(self) -> Tensor:
-        assert self.conv.bias is not None
-        return self.conv.bias
-
-    def _pool(self, length: int) -> int:
-        """Return the pool's width: never wider than what the convolution leaves of `length`."""
-        return min(self.pool, length - self.conv.kernel_size[0] + 1)
-
-
 def _branch(config: EpipamConfig) -> nn.ModuleList:
-    inputs = [4] + [config.channels] * (len(config.kernels) - 1)
+    inputs = [config.embedding or len(BASES)] + [config.channels] * (len(config.kernels) - 1)
     return nn.ModuleList(
         ConvBlock(channels, config.channels, kernel, pool, config.block_dropout)
         for channels, kernel, pool in zip(inputs, config.kernels, config.pools, strict=True)
@@ -268,11 +325,3 @@ def _head(features: int, config: EpipamConfig) -> nn.Sequential:
         nn.Dropout(config.head_dropout),
         nn.Linear(config.hidden, 1),
     )
-
-
-def _initialise(module: nn.Module) -> None:
-    """Glorot uniform weights and zero biases, as the authors set them."""
-    if isinstance(module, nn.Conv1d | nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -10,7 +10,7 @@ from huggingface_hub import ModelHubMixin, snapshot_download
 from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
-    from epipam.models.epipam import Epipam
+    from epipam.models.network import Network
 
 
 class HubFolder(ModelHubMixin, library_name="epipam", license="mit"):
@@ -27,7 +27,7 @@ class HubFolder(ModelHubMixin, library_name="epipam", license="mit"):
     def _save_pretrained(self, save_directory: Path) -> None:
         from epipam.models.registry import save_model
 
-        save_model(cast("Epipam", self), save_directory, self.provenance)
+        save_model(cast("Network", self), save_directory, self.provenance)
 
     @classmethod
     def _from_pretrained(

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from epipam.encoding import CODES, packed_length
+from epipam.encoding import CODES
+from epipam.models.onehot import base_digits
 
 KMER = 5
 # A base is one of four letters or none of them, which contributes nothing.
@@ -104,26 +105,12 @@ def kmer_codes(packed: Tensor, length: int, span: int) -> Tensor:
     -------
     int32 (N, span).
     """
-    if packed.shape[-1] != packed_length(length):
-        raise ValueError(
-            f"packed has shape {tuple(packed.shape)} but must have shape "
-            f"(-1, {packed_length(length)})"
-        )
-    digits = F.embedding(packed.int(), _BYTE_DIGITS.to(packed.device)).flatten(1)[:, :length]
+    digits = base_digits(packed, length)
     digits = F.pad(digits, (0, max(0, span + KMER - 1 - length)))
     codes = digits[:, :span]
     for ahead in range(1, KMER):
         codes = codes * _LETTERS + digits[:, ahead : ahead + span]
     return codes
-
-
-def _byte_digits() -> Tensor:
-    """Return the two bases of each byte, 0 for none and 1 to 4 for A C G T: int32 (256, 2)."""
-    digits = np.zeros(16, dtype=np.int32)
-    for number, code in enumerate(CODES.values(), 1):
-        digits[code] = number
-    byte = np.arange(256)
-    return torch.from_numpy(np.stack([digits[byte >> 4], digits[byte & 15]], axis=1))
 
 
 def _kmer_onehot() -> Tensor:
@@ -132,5 +119,4 @@ def _kmer_onehot() -> Tensor:
     return torch.from_numpy(np.eye(_LETTERS, dtype=np.float32)[kmer][..., 1:].reshape(N_KMERS, -1))
 
 
-_BYTE_DIGITS = _byte_digits()
 KMER_ONEHOT = _kmer_onehot()

@@ -1,9 +1,10 @@
-"""Models by name, and the model folder: `config.json` beside `model.safetensors`."""
+"""Networks from names, and the model folder: `config.json` beside `model.safetensors`."""
 
 from __future__ import annotations
 
+import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,44 +15,95 @@ from safetensors.torch import load_file, save
 from epipam import __version__
 from epipam.errors import ModelError
 from epipam.files import whole_file, write_text
-from epipam.models.epipam import Epipam, EpipamConfig
+from epipam.models.catalogue import MODELS, find_model
 from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE, read_config
-
-Builder = Callable[[EpipamConfig], Epipam]
-
-
-def _epipam(config: EpipamConfig) -> Epipam:
-    """EPIPAM: two convolutional branches with position attention."""
-    return Epipam(replace(config, position_attention=True))
+from epipam.models.network import Network, WindowConfig
 
 
-def _epi(config: EpipamConfig) -> Epipam:
-    """EPI: the same network without position attention."""
-    return Epipam(replace(config, position_attention=False))
-
-
-MODELS: dict[str, Builder] = {"epipam": _epipam, "epi": _epi}
-
-
-def create_model(name: str, config: EpipamConfig | None = None) -> Epipam:
+def create_model(name: str, config: WindowConfig | None = None) -> Network:
     """Return a freshly initialised model.
+
+    Parameters
+    ----------
+    name
+        In `epipam.models.catalogue.MODELS`.
+    config
+        Of the model's own config class; what the name itself says is set whatever it holds.
+
+    Raises
+    ------
+    ModelError
+        For a name that no model has, and a config of another model.
+    """
+    network = network_class(name)
+    config = network.config_class() if config is None else config
+    if not isinstance(config, network.config_class):
+        raise ModelError(
+            f"{name} takes a {network.config_class.__name__}, not a {type(config).__name__}"
+        )
+    return network(replace(config, **find_model(name).preset))
+
+
+def model_config(
+    name: str,
+    enhancer_length: int,
+    promoter_length: int,
+    shape: Mapping[str, Any] | None = None,
+) -> WindowConfig:
+    """Return the config of a model for windows of some lengths, bp.
+
+    Parameters
+    ----------
+    shape
+        Fields of the config that are not to be as published. Plain values: a list for a tuple.
+
+    Raises
+    ------
+    ModelError
+        For a field that the config does not have or the name decides, and for a value of another
+        type than the published one.
+    """
+    network = network_class(name)
+    kind = network.config_class
+    fixed = {"enhancer_length", "promoter_length", *find_model(name).preset, *network.found_fields}
+    published = {field.name: field.default for field in fields(kind) if field.name not in fixed}
+    changes = {}
+    for key, given in (shape or {}).items():
+        value = tuple(given) if isinstance(given, list) else given
+        if key not in published:
+            raise ModelError(f"{name} has no {key} to set; it has {', '.join(published)}")
+        if not _alike(value, published[key]):
+            raise ModelError(f"{key} of {name} cannot be {given!r}: it is {published[key]!r}")
+        changes[key] = value
+    return kind(enhancer_length, promoter_length, **changes)
+
+
+def network_class(name: str) -> type[Network]:
+    """Return the class of a model, importing it.
 
     Raises
     ------
     ModelError
         For a name that no model has.
     """
-    if name not in MODELS:
-        raise ModelError(f"no model is called {name!r}; there are {', '.join(MODELS)}")
-    return MODELS[name](config or EpipamConfig())
+    module, _, network = find_model(name).network.partition(":")
+    found: type[Network] = getattr(importlib.import_module(module), network)
+    return found
 
 
-def model_name(model: Epipam) -> str:
+def model_name(network: Network) -> str:
     """Return the name under which the registry makes such a model."""
-    return "epipam" if model.config.position_attention else "epi"
+    config = asdict(network.config)
+    kind = type(network)
+    return next(
+        name
+        for name, entry in MODELS.items()
+        if entry.network == f"{kind.__module__}:{kind.__name__}"
+        and all(config[key] == value for key, value in entry.preset.items())
+    )
 
 
-def save_model(model: Epipam, folder: str | Path, provenance: dict[str, Any]) -> None:
+def save_model(network: Network, folder: str | Path, provenance: dict[str, Any]) -> None:
     """Write a model folder; `config.json`, by which it is known, comes last.
 
     Parameters
@@ -61,19 +113,21 @@ def save_model(model: Epipam, folder: str | Path, provenance: dict[str, Any]) ->
         they are good for. Plain values.
     """
     folder = Path(folder)
-    weights = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
+    }
     with whole_file(folder / WEIGHTS_FILE) as partial:
         partial.write_bytes(save(weights))
     config = {
-        "model": model_name(model),
+        "model": model_name(network),
         "epipam_version": __version__,
-        **asdict(model.config),
+        **asdict(network.config),
         "provenance": provenance,
     }
     write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
-def load_model(folder: str | Path) -> Epipam:
+def load_model(folder: str | Path) -> Network:
     """Load a model folder onto the CPU, ready for prediction.
 
     Raises
@@ -83,22 +137,37 @@ def load_model(folder: str | Path) -> Epipam:
     """
     folder = Path(folder)
     settings = read_config(folder)
-    names = {field.name for field in fields(EpipamConfig)}
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in settings.items()
-        if key in names
-    }
     try:
-        model = create_model(settings["model"], EpipamConfig(**values))
+        config = _config(settings)
+        network = create_model(settings["model"], config)
     except (TypeError, ValueError, ModelError) as error:
         raise ModelError(f"{folder / CONFIG_FILE}: is damaged: {error}") from None
     try:
-        model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except FileNotFoundError:
         raise ModelError(f"{folder}: has no {WEIGHTS_FILE}") from None
     except (safetensors.SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}/{WEIGHTS_FILE}: cannot be loaded: {reason}") from None
-    model.provenance = settings.get("provenance", {})
-    return model.eval()
+    network.provenance = settings.get("provenance", {})
+    return network.eval()
+
+
+def _alike(value: Any, published: Any) -> bool:
+    """Whether a value is of the published one's type, however long a tuple may be."""
+    if isinstance(published, tuple):
+        return isinstance(value, tuple) and all(_alike(item, published[0]) for item in value)
+    if isinstance(published, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type(published)
+
+
+def _config(settings: dict[str, Any]) -> WindowConfig:
+    kind = network_class(settings["model"]).config_class
+    names = {field.name for field in fields(kind)}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in settings.items()
+        if key in names
+    }
+    return kind(**values)

@@ -1,13 +1,15 @@
 """The network against plain transcriptions of the paper."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import plain_layers
 import pytest
 import torch
 from torch import nn
 
-from epipam.encoding import pack, unpack_onehot
+from epipam.encoding import encode_packed, pack, unpack_onehot
 from epipam.errors import ModelError
 from epipam.models import Epipam, EpipamConfig, create_model, unpack
 from epipam.models.attention import position_attention, strongest_relations
@@ -203,3 +205,64 @@ def test_unpack_on_the_device_equals_unpack_in_numpy(length):
 def test_unpack_says_which_shape_it_needs():
     with pytest.raises(ValueError, match=r"shape \(2, 3\) but must have shape \(-1, 4\)"):
         unpack(torch.zeros(2, 3, dtype=torch.uint8), 8)
+
+
+EMBEDDED = EpipamConfig(
+    131, 104, embedding=5, channels=6, kernels=(7, 4, 2), pools=(4, 3, 2), hidden=4
+)
+
+
+def plain_logits(config: EpipamConfig, weights, enhancer: str, promoter: str) -> tuple[float, ...]:
+    """The embedded network for one pair, in NumPy: main and auxiliary logit."""
+
+    def head(name, values):
+        normal = plain_layers.batch_norm(weights, f"{name}.0", values)
+        hidden = np.maximum(plain_layers.dense(weights, f"{name}.2", normal), 0)
+        return plain_layers.dense(weights, f"{name}.5", hidden)[0]
+
+    sequences = {"enhancer": enhancer, "promoter": promoter}
+    features = {
+        anchor: weights[f"{anchor}_embedding.vectors.weight"][plain_layers.tokens(sequence)].T
+        for anchor, sequence in sequences.items()
+    }
+    strongest = []
+    for index, (pool, ratio) in enumerate(zip(config.pools, config.relation_ratios, strict=True)):
+        for anchor, values in features.items():
+            convolved = plain_layers.convolution(weights, f"{anchor}_blocks.{index}", values)
+            features[anchor] = plain_layers.max_pool(convolved, pool)
+        if config.position_attention:
+            relation, _, _, *new = plain_attention(*features.values())
+            strongest.append(np.sort(relation.ravel())[::-1][: int(ratio * relation.size)])
+            features = dict(zip(features, new, strict=True))
+    main = head("main_head", np.concatenate([values.ravel() for values in features.values()]))
+    if not config.position_attention:
+        return (main,)
+    return main, head("auxiliary_head", np.concatenate(strongest))
+
+
+@pytest.mark.parametrize("name", ["epipam-embed", "epi-embed"])
+def test_logits_over_embedded_6mers_equal_a_plain_transcription(name):
+    torch.manual_seed(0)
+    # A model's name says how long its vectors are; the class takes any length.
+    network = Epipam(replace(EMBEDDED, position_attention=name == "epipam-embed"))
+    network = plain_layers.with_statistics(network, 1).double()
+    rng = np.random.default_rng(9)
+    sequences = [plain_layers.random_sequences(rng, 3, length) for length in (131, 104)]
+    packed = [torch.from_numpy(encode_packed(some, len(some[0]))) for some in sequences]
+    found = [logits for logits in network.both_logits(*packed) if logits is not None]
+    weights = plain_layers.weights_of(network)
+    expected = [
+        plain_logits(network.config, weights, *pair) for pair in zip(*sequences, strict=True)
+    ]
+    np.testing.assert_allclose(torch.stack(found, 1).detach().numpy(), expected, rtol=1e-8)
+
+
+def test_embedding_changes_no_number_but_those_of_the_first_layer():
+    network = create_model("epipam-embed")
+    first = 2 * (64 * 100 * 25 - 64 * 4 * 25)
+    assert sum(p.numel() for p in network.parameters()) == 245_064 + first + 2 * 4_097 * 100
+    assert network.config.main_features == 384
+    assert sum(network.config.relation_counts) == 643
+    assert network.config.shortest_window == 849
+    with pytest.raises(ModelError, match="at least 849 bp"):
+        create_model("epipam-embed", EpipamConfig(848))

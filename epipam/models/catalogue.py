@@ -1,0 +1,127 @@
+"""The models by name: what each is, where it comes from, how it is trained unless told otherwise.
+
+Nothing is imported here that takes time, so that a command's `--help` can list the names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from epipam.errors import ModelError
+
+_EPIPAM = "Liu, Zhu and Zhang, Comput Biomed 2026;1:202525"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model.
+
+    Attributes
+    ----------
+    network
+        Its class, as `module:class`.
+    about
+        What it is, to follow "by" in a sentence.
+    source
+        The paper it comes from.
+    preset
+        Fields of the class's config that make it this model and no other of its class.
+    learning_rate, weight_decay, epochs
+        Training as published; `TrainSettings` says what they are.
+    boosted
+        Whether it is made of trees, which gradient boosting grows, and not of layers.
+    """
+
+    network: str
+    about: str
+    source: str
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    learning_rate: float = 0.001
+    weight_decay: float = 0.0
+    epochs: int = 15
+    boosted: bool = False
+
+
+def find_model(name: str) -> ModelEntry:
+    """Return the entry of a model.
+
+    Raises
+    ------
+    ModelError
+        For a name that no model has.
+    """
+    if name not in MODELS:
+        raise ModelError(f"no model is called {name!r}; there are {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def _epipam(about: str, *, position_attention: bool, embedding: int) -> ModelEntry:
+    return ModelEntry(
+        "epipam.models.epipam:Epipam",
+        about,
+        _EPIPAM,
+        {"position_attention": position_attention, "embedding": embedding},
+        weight_decay=0.0005,
+    )
+
+
+MODELS: dict[str, ModelEntry] = {
+    "epipam": _epipam(
+        "a convolutional network with position attention (EPIPAM)",
+        position_attention=True,
+        embedding=0,
+    ),
+    "epi": _epipam(
+        "a convolutional network without position attention (EPI)",
+        position_attention=False,
+        embedding=0,
+    ),
+    "epipam-embed": _epipam(
+        "a convolutional network with position attention over embedded 6-mers (EPIPAM*)",
+        position_attention=True,
+        embedding=100,
+    ),
+    "epi-embed": _epipam(
+        "a convolutional network without position attention over embedded 6-mers (EPI*)",
+        position_attention=False,
+        embedding=100,
+    ),
+    "epivan": ModelEntry(
+        "epipam.models.epivan:Epivan",
+        "a convolutional and recurrent network with attention over embedded 6-mers (EPIVAN)",
+        "Hong et al., Bioinformatics 2020;36:1037-1043",
+    ),
+    "deeptact": ModelEntry(
+        "epipam.models.deeptact:Deeptact",
+        "a convolutional and recurrent network with attention (DeepTACT, its sequence part)",
+        "Li, Wong and Jiang, Nucleic Acids Res 2019;47:e60",
+        learning_rate=1e-5,
+        epochs=40,
+    ),
+    "speid": ModelEntry(
+        "epipam.models.speid:Speid",
+        "a convolutional and recurrent network (SPEID)",
+        "Singh et al., Quant Biol 2019;7:122-137",
+        learning_rate=1e-5,
+        weight_decay=2e-5,
+        epochs=32,
+    ),
+    "simcnn": ModelEntry(
+        "epipam.models.simcnn:Simcnn",
+        "a convolutional network of two layers (SIMCNN)",
+        "Zhuang, Shen and Pan, Bioinformatics 2019;35:2899-2906",
+        learning_rate=1e-5,
+        weight_decay=2e-5,
+        epochs=32,
+    ),
+    "kmer-gbm": ModelEntry(
+        "epipam.models.kmer_gbm:KmerGbm",
+        "gradient-boosted trees on counts of 5-mers",
+        "a baseline, from no paper; scikit-learn's HistGradientBoostingClassifier grows the trees",
+        learning_rate=0.1,
+        epochs=200,
+        boosted=True,
+    ),
+}

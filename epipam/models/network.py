@@ -1,0 +1,84 @@
+"""What every model is to those who train, save, score and evaluate it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from epipam.errors import ModelError
+from epipam.models.hub import HubFolder
+from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """What every model's config begins with.
+
+    Attributes
+    ----------
+    enhancer_length, promoter_length
+        Window lengths in bp.
+    """
+
+    enhancer_length: int = ENHANCER_LENGTH
+    promoter_length: int = PROMOTER_LENGTH
+
+
+class Logits(NamedTuple):
+    """Outputs for training, float (N,); `auxiliary` is None for a network with one head."""
+
+    main: Tensor
+    auxiliary: Tensor | None
+
+
+class Network(nn.Module, HubFolder):
+    """A model of enhancer-promoter pairs: two windows in, a logit out.
+
+    Parameters
+    ----------
+    config
+        Its shape.
+
+    Attributes
+    ----------
+    config_class
+        Of `config`; its fields, with their values, are what `config.json` holds.
+    found_fields
+        Fields of it that training finds, and nobody sets.
+    provenance
+        What the weights come from, as `config.json` holds it.
+    """
+
+    config_class: ClassVar[type[WindowConfig]] = WindowConfig
+    found_fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: WindowConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.provenance: dict[str, Any] = {}
+
+    def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+        """Return the logits, whose sigmoid is the probability of interaction.
+
+        Parameters
+        ----------
+        enhancer, promoter
+            Packed windows, uint8 (N, ceil(L / 2)), or one-hot ones, (N, 4, L).
+
+        Returns
+        -------
+        float (N,).
+        """
+        raise NotImplementedError
+
+    def both_logits(self, enhancer: Tensor, promoter: Tensor) -> Logits:
+        """Return what training reads: the logits of the main head and of the auxiliary one."""
+        return Logits(self(enhancer, promoter), None)
+
+    def attention(self, enhancer: Tensor, promoter: Tensor) -> list[Any]:
+        """Return what the position attention of each block computes, where there is any."""
+        raise ModelError(
+            "this model has no position attention to look at: only an epipam or epipam-embed has"
+        )

@@ -1,0 +1,98 @@
+"""`epipam train` with models of every kind, and what the other commands make of them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from epipam.cli import main
+from epipam.models.catalogue import MODELS
+from epipam.simulate import SimulationSettings, simulate
+from epipam.store import StoreSettings, build_store
+
+WINDOWS = StoreSettings(400, 300, augment=2)
+SPLIT = ["--test", "chr3", "--validation", "chr2", "--batch-size", 10]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    simulate(folder / "sim", SimulationSettings(contigs=3, contig_length=200_000, positives=30))
+    build_store(folder / "sim/genome.fa", folder / "sim/pairs.tsv", folder / "s.zarr", WINDOWS)
+    np.save(folder / "6mers.npy", np.random.default_rng(0).normal(size=(4_097, 100)))
+    return folder
+
+
+def run(*arguments):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("kmer-gbm", ["--epochs", 5]), ("epivan", ["--epochs", 1]), ("speid", ["--epochs", 1])],
+)
+def test_every_kind_of_model_goes_through_every_command(folder, tmp_path, name, options):
+    if name == "epivan":
+        options = [*options, "--embedding", folder / "6mers.npy"]
+    trained = tmp_path / "run"
+    run("train", folder / "s.zarr", "-o", trained, "--model", name, *SPLIT, *options)
+    assert f"model {name}," in run("info", trained / "model").stdout
+    scores = tmp_path / "scores.tsv"
+    genome, pairs = folder / "sim/genome.fa", folder / "sim/pairs.tsv"
+    run("score", trained / "model", genome, pairs, "-o", scores)
+    judged = tmp_path / "judged"
+    run("evaluate", trained / "model", folder / "s.zarr", "-o", judged, "--bootstrap", 5)
+    scored = pd.read_csv(scores, sep="\t")
+    evaluated = pd.read_csv(judged / "predictions.tsv", sep="\t")
+    column = next(c for c in scored.columns if c in ("probability", "score"))
+    of_chr3 = scored[scored["enhancer_chrom"] == "chr3"][column].to_numpy()
+    np.testing.assert_allclose(of_chr3, evaluated["probability"], atol=1e-5)
+    run("kipoi", "export", trained / "model", "-o", tmp_path / "EXPORTED")
+    described = yaml.safe_load((tmp_path / "EXPORTED/model.yaml").read_text())
+    assert MODELS[name].about in described["info"]["doc"]
+
+
+def test_help_lists_the_models():
+    text = " ".join(run("train", "--help").stdout.split())
+    for name in MODELS:
+        assert name in text
+
+
+def test_an_unknown_model_lists_the_known_ones(folder, tmp_path):
+    command = ["train", str(folder / "s.zarr"), "-o", str(tmp_path / "run"), "--model", "epipan"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert "'kmer-gbm'" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_shape_is_set_by_field(folder, tmp_path):
+    options = ["--model", "epivan", "--epochs", 1, "--set", "units=7", "--set", "dropout=0.25"]
+    run("train", folder / "s.zarr", "-o", tmp_path / "run", *options, *SPLIT)
+    config = json.loads((tmp_path / "run/model/config.json").read_text())
+    assert (config["units"], config["dropout"]) == (7, 0.25)
+    assert config["provenance"]["training"]["shape"] == {"units": 7, "dropout": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [("units", "is not FIELD=VALUE"), ("unit=3", "epivan has no unit to set")],
+)
+def test_a_wrong_setting_is_refused(folder, tmp_path, setting, problem):
+    command = ["train", folder / "s.zarr", "-o", tmp_path / "run", "--model", "epivan"]
+    arguments = [*command, "--set", setting, *SPLIT]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 2
+    assert problem in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_says_in_json_what_was_best(folder, tmp_path):
+    options = ["--model", "kmer-gbm", "--epochs", 3, *SPLIT, "--json"]
+    found = json.loads(run("train", folder / "s.zarr", "-o", tmp_path / "run", *options).stdout)
+    assert 1 <= found["best_epoch"] <= 3
