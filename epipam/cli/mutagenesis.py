@@ -7,21 +7,12 @@ from pathlib import Path
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result, row_progress
-from epipam.score_settings import BATCH_SIZE
+from epipam.cli.options import device_options, output_option, pairs_arguments
 
 
 @click.command("mutagenesis", cls=EpipamCommand)
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("genome", type=click.Path(path_type=Path))
-@click.argument("pairs", metavar="BEDPE", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help=".tsv, .tsv.gz (bgzip) or .parquet.",
-)
+@pairs_arguments
+@output_option(".tsv, .tsv.gz (bgzip) or .parquet.")
 @click.option("--row", type=click.IntRange(1), default=1, help="Which pair of BEDPE, from 1.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Also draw it: .png or .svg.")
 @click.option(
@@ -29,13 +20,7 @@ from epipam.score_settings import BATCH_SIZE
     metavar="CHROM:START-END",
     help="Change only these bases; 1-based, both ends included.",
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=BATCH_SIZE,
-    help="Pairs per forward pass, for models without position attention.",
-)
-@click.option("--device", default="auto", help="auto, cpu, cuda or a torch device.")
+@device_options
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @json_option
 def mutagenesis(

@@ -18,28 +18,27 @@ from epipam.cli.command import (
     row_progress,
     workers_options,
 )
+from epipam.cli.options import (
+    MEGABYTE,
+    cache_size_option,
+    device_options,
+    output_option,
+    pairs_arguments,
+    trans_option,
+)
 from epipam.cluster import Workforce
-from epipam.score_settings import BATCH_SIZE, CACHE_SIZE, EngineRecipe, OutputOptions
+from epipam.score_settings import EngineRecipe, OutputOptions
 
 if TYPE_CHECKING:
     from epipam.engine import Engine
     from epipam.scoring import TableScorer
 
-MEGABYTE = 1_000_000
-
 
 @click.command("score", cls=EpipamCommand)
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("genome", type=click.Path(path_type=Path))
-@click.argument("pairs", metavar="BEDPE", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A table (.bedpe, .tsv, .parquet) or a browser track (.interact, .inter.bb, .longrange, "
-    ".igv.bedpe); text also as .gz (bgzip).",
+@pairs_arguments
+@output_option(
+    "A table (.bedpe, .tsv, .parquet) or a browser track (.interact, .inter.bb, .longrange, "
+    ".igv.bedpe); text also as .gz (bgzip)."
 )
 @click.option(
     "--min-score",
@@ -66,20 +65,8 @@ MEGABYTE = 1_000_000
     metavar="N",
     help="How many enhancers of each gene.",
 )
-@click.option(
-    "--cache-size",
-    type=click.IntRange(1),
-    default=CACHE_SIZE // MEGABYTE,
-    metavar="MB",
-    help="Memory for what is computed once per region, in megabytes.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=BATCH_SIZE,
-    help="Pairs per forward pass, of a model without position attention.",
-)
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+@cache_size_option
+@device_options
 @click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
 @click.option(
     "--bad-pairs",
@@ -87,12 +74,7 @@ MEGABYTE = 1_000_000
     default="fail",
     help="Pairs that cannot be scored: stop before any work, or write them without a score.",
 )
-@click.option(
-    "--trans",
-    type=click.Choice(["error", "keep"]),
-    default="error",
-    help="Pairs whose anchors lie on different chromosomes.",
-)
+@trans_option
 @workers_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option

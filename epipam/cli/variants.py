@@ -7,50 +7,29 @@ from pathlib import Path
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
-from epipam.score_settings import BATCH_SIZE, CACHE_SIZE
-
-_MEGABYTE = 1_000_000
+from epipam.cli.options import (
+    MEGABYTE,
+    cache_size_option,
+    device_options,
+    output_option,
+    pairs_arguments,
+    trans_option,
+)
 
 
 @click.command("variants", cls=EpipamCommand)
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("genome", type=click.Path(path_type=Path))
-@click.argument("pairs", metavar="BEDPE", type=click.Path(path_type=Path))
+@pairs_arguments
 @click.argument("variants", metavar="VCF", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help=".tsv, .tsv.gz (bgzip) or .parquet.",
-)
-@click.option(
-    "--cache-size",
-    type=click.IntRange(1),
-    default=CACHE_SIZE // _MEGABYTE,
-    metavar="MB",
-    help="What may be kept of windows that many pairs share.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=BATCH_SIZE,
-    help="Pairs per forward pass, for models without position attention.",
-)
-@click.option("--device", default="auto", help="auto, cpu, cuda or a torch device.")
+@output_option(".tsv, .tsv.gz (bgzip) or .parquet.")
+@cache_size_option
+@device_options
 @click.option(
     "--bad-pairs",
     type=click.Choice(["fail", "skip"]),
     default="fail",
     help="Pairs that cannot be scored: stop before any work, or leave them out and count them.",
 )
-@click.option(
-    "--trans",
-    type=click.Choice(["error", "keep"]),
-    default="error",
-    help="Pairs whose anchors lie on different chromosomes.",
-)
+@trans_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
 def variants(
@@ -80,7 +59,7 @@ def variants(
 
     check_variant_output(out, overwrite=overwrite)
     keep_freed_memory()
-    engine = load_engine(model, device, batch_size, cache_size * _MEGABYTE)
+    engine = load_engine(model, device, batch_size, cache_size * MEGABYTE)
     click.echo(f"device: {describe_device(engine.device)}", err=True)
     if about := read_config(model).get("provenance", {}).get("about"):
         click.echo(f"model: {about}", err=True)
