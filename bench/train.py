@@ -113,7 +113,8 @@ def gradients(scale: Scale) -> Iterator[Metric]:
     The difference of a parameter is its largest one over the parameter's largest plain gradient.
     In float64 the two are the same function. In float32 a few of three million max-pools have two
     candidates that are equal but for rounding, and which of them gets the gradient is as
-    arbitrary for the plain network: how far that one is from itself in float64 is there to see.
+    arbitrary for the plain network: how far that one is from itself in float64, and from itself
+    in float32 without oneDNN, is there to see.
     """
     single, double = (
         {
@@ -127,6 +128,10 @@ def gradients(scale: Scale) -> Iterator[Metric]:
     yield Metric(f"{name}_float32", furthest(single[False], single[True]), "x")
     itself = furthest(single[True], double[True])
     yield Metric(f"{name}_plain_float32_from_float64", itself, "x")
+    with torch.backends.mkldnn.flags(enabled=False):
+        plain = network(scale, True, torch.device("cpu"))
+        otherwise = furthest(gradients_of(plain, scale, torch.float32), single[True])
+    yield Metric(f"{name}_plain_float32_without_onednn", otherwise, "x")
 
 
 def furthest(gradients: list[Tensor], references: list[Tensor]) -> float:

@@ -229,7 +229,13 @@ def _layout(
         kind, wanted = "table", COLUMNS
         if known & set(CHIAPET_COLUMNS[:-1]):
             kind, wanted = "chiapet", CHIAPET_COLUMNS
-        if known & set(wanted[:-1]):
+        # Names alone make no table: a scored BEDPE carries those of the pairs it was made from.
+        required = {
+            name
+            for column, name in zip(COLUMNS, wanted, strict=True)
+            if column not in OPTIONAL_COLUMNS
+        }
+        if known & required:
             return _named_layout(path, number, names, delimiter, label_column, kind, wanted)
     if n_fields < len(BEDPE_POSITIONS):
         raise PairTableError(

@@ -308,6 +308,14 @@ def test_bedpe_with_a_commented_header_is_read(write):
     assert table.layout.names[6:] == ("name", "score")
 
 
+def test_bedpe_with_names_among_its_further_columns_is_read_as_bedpe(write):
+    header = "#chrom1 s1 e1 chrom2 s2 e2 name score enhancer_name promoter_name label"
+    path = write("\n".join([header, f"{PLAIN} pair 0.5 e1 p1 1", ""]).replace(" ", "\t"))
+    table = read_pairs(path, "label")
+    assert table.layout.kind == "bedpe"
+    assert table.frame["label"].tolist() == [1]
+
+
 def test_bedpe_with_a_plain_header_is_read(write):
     table = read_pairs(write("chr1 x1 x2 chr2 y1 y2 color", f"{PLAIN} red"))
     assert pairs_of(table) == [PLAIN_PAIR]
