@@ -51,7 +51,7 @@ class Tiling(NamedTuple):
     enhancers: int
 
 
-CPU_TILING = Tiling(pairs=256, windows=8, enhancers=1)
+CPU_TILING = Tiling(pairs=512, windows=16, enhancers=1)
 GPU_TILING = Tiling(pairs=4_096, windows=16, enhancers=16)
 
 

@@ -30,6 +30,7 @@ class Branch:
         self.length = getattr(network.config, f"{anchor}_length")
         self.positions, self.outputs, *_ = network.config.positions(self.length)
         self.first = KmerConvolution(first.conv)
+        self.first_bias = first.conv.bias
         self.first_pool = first.pool
         self.channels, inputs, self.width = second.conv.weight.shape
         # One row per tap and output channel.
@@ -40,7 +41,8 @@ class Branch:
     def features(self, packed: Tensor) -> Tensor:
         """Return block 1's output, float (n, positions, c), for uint8 (n, ceil(length / 2))."""
         convolved = self.first(packed, self.length)
-        return F.relu(_pooled(convolved, self.first_pool, self.positions))
+        # The bias comes after the pool: there are ten times fewer numbers to add it to.
+        return F.relu(_pooled(convolved, self.first_pool, self.positions) + self.first_bias)
 
     def products(self, features: Tensor) -> Tensor:
         """Return what each of the k taps of block 2 makes of each position's features.

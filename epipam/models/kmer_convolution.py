@@ -33,7 +33,6 @@ class KmerConvolution:
     def __init__(self, conv: nn.Conv1d) -> None:
         self.width = conv.kernel_size[0]
         self.tables = KmerTables(conv.weight.detach())
-        self.bias = None if conv.bias is None else conv.bias.detach()
 
     def __call__(self, packed: Tensor, length: int) -> Tensor:
         """Convolve windows of `length` bp.
@@ -45,12 +44,11 @@ class KmerConvolution:
 
         Returns
         -------
-        float (n, length - width + 1, channels).
+        float (n, length - width + 1, channels): without the bias.
         """
         positions = length - self.width + 1
         codes = kmer_codes(packed, length, self.tables.span(positions))
-        convolved = self.tables.convolve(codes, positions)
-        return convolved if self.bias is None else convolved.add_(self.bias)
+        return self.tables.convolve(codes, positions)
 
 
 class KmerTables:
