@@ -6,7 +6,7 @@ Source of the tables: Liu, Zhu, Zhang, Comput Biomed 2026;1:202525, table 1 and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,6 +97,19 @@ class Audit(NamedTuple):
     distance: dict[str, tuple[float, ...]]
     overlap: Overlap
     splits: dict[str, SplitAudit]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain dicts, lists, numbers and None, as `json.dumps` takes them."""
+        return {
+            **self._asdict(),
+            "enhancer": self.enhancer._asdict(),
+            "promoter": self.promoter._asdict(),
+            "overlap": {**self.overlap._asdict(), "share": self.overlap.share},
+            "splits": {
+                name: {**split.leakage._asdict(), "frequency_auroc": split.frequency_auroc}
+                for name, split in self.splits.items()
+            },
+        }
 
 
 def audit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -116,53 +116,74 @@ def bootstrap(
     n_replicates, seed
         How many replicates, and the seed of the resampling.
     """
-    members = (
-        np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    )
-    n_groups = int(members.max()) + 1 if len(members) else 0
-    if n_groups < 2 or not _has_both(labels):
-        n_replicates = 0
-    generator = np.random.default_rng([seed, n_groups])
-    ranked = {scorer: _Ranking.of(labels, values) for scorer, values in scores.items()}
+    ranked = {scorer: Ranking.of(labels, values) for scorer, values in scores.items()}
     found: dict[tuple[str, str], list[float]] = {
         (scorer, metric): [] for scorer in scores for metric in METRICS
     }
-    for _ in range(n_replicates):
-        drawn = generator.integers(0, n_groups, n_groups)
-        weights = np.bincount(drawn, minlength=n_groups)[members]
-        n_positives = int(weights @ labels)
-        if not 0 < n_positives < int(weights.sum()):
-            continue
+    for weights in resamples(labels, groups=groups, n_replicates=n_replicates, seed=seed):
         for scorer, ranking in ranked.items():
             for metric, value in zip(METRICS, ranking.weighted(weights), strict=True):
                 found[scorer, metric].append(value)
     return Replicates({key: np.array(values) for key, values in found.items()})
 
 
-class _Ranking(NamedTuple):
-    """Scores sorted once, so that a replicate is a reweighting: O(n) and no further sort."""
+def resamples(
+    labels: np.ndarray, *, groups: np.ndarray | None, n_replicates: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Yield how often each pair is drawn, (n,) int64, in each replicate that has both classes.
+
+    Parameters are those of `bootstrap`, which measures on these replicates.
+    """
+    members = (
+        np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    )
+    n_groups = int(members.max()) + 1 if len(members) else 0
+    if n_groups < 2 or not _has_both(labels):
+        return
+    generator = np.random.default_rng([seed, n_groups])
+    for _ in range(n_replicates):
+        drawn = generator.integers(0, n_groups, n_groups)
+        weights = np.bincount(drawn, minlength=n_groups)[members]
+        if 0 < int(weights @ labels) < int(weights.sum()):
+            yield weights
+
+
+class Ranking(NamedTuple):
+    """Scores sorted once, so that a replicate is a reweighting: O(n) and no further sort.
+
+    Attributes
+    ----------
+    order, labels
+        (n,) row numbers from the highest score down, and the labels in that order.
+    last_of_tie
+        (n_thresholds,) positions in `order` where a run of equal scores ends.
+    """
 
     order: np.ndarray
     labels: np.ndarray
     last_of_tie: np.ndarray
 
     @classmethod
-    def of(cls, labels: np.ndarray, scores: np.ndarray) -> _Ranking:
+    def of(cls, labels: np.ndarray, scores: np.ndarray) -> Ranking:
         order = np.argsort(-scores, kind="stable")
         descending = scores[order]
         last = np.flatnonzero(np.append(descending[1:] != descending[:-1], True))
         return cls(order, labels[order], last)
 
-    def weighted(self, weights: np.ndarray) -> tuple[float, float]:
-        """AUROC and AUPRC where pair i counts `weights[i]` times; both classes must occur."""
+    def counts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """True and false positives, (n_thresholds,) float64 each, at each threshold downwards."""
         ordered = weights[self.order]
         true = np.cumsum(ordered * self.labels)[self.last_of_tie].astype(np.float64)
         called = np.cumsum(ordered)[self.last_of_tie].astype(np.float64)
-        false = called - true
+        return true, called - true
+
+    def weighted(self, weights: np.ndarray) -> tuple[float, float]:
+        """AUROC and AUPRC where pair i counts `weights[i]` times; both classes must occur."""
+        true, false = self.counts(weights)
         recall = np.append(0.0, true) / true[-1]
         mean_recall = (recall[1:] + recall[:-1]) / 2
         area = np.diff(np.append(0.0, false) / false[-1]) @ mean_recall
-        precision = true / np.maximum(called, 1.0)
+        precision = true / np.maximum(true + false, 1.0)
         return float(area), float(np.diff(recall) @ precision)
 
 

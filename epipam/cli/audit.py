@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -45,7 +45,7 @@ def audit(
             promoter_length=promoter_length,
             seed=seed,
         )
-        print_result(_json(path, found), _lines(path, found), as_json)
+        print_result({"pairs": str(path), **found.to_json()}, _lines(path, found), as_json)
 
 
 def _lines(path: Path, found: Audit) -> Iterator[str]:
@@ -73,17 +73,3 @@ def _lines(path: Path, found: Audit) -> Iterator[str]:
             f"both {leaked.both:.0%}; AUROC of frequency alone "
             + ("unknown" if area is None else f"{area:.3f}")
         )
-
-
-def _json(path: Path, found: Audit) -> dict[str, Any]:
-    return {
-        "pairs": str(path),
-        **found._asdict(),
-        "enhancer": found.enhancer._asdict(),
-        "promoter": found.promoter._asdict(),
-        "overlap": {**found.overlap._asdict(), "share": found.overlap.share},
-        "splits": {
-            name: {**split.leakage._asdict(), "frequency_auroc": split.frequency_auroc}
-            for name, split in found.splits.items()
-        },
-    }

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 
-from epipam import report
 from epipam.errors import EpipamError, RequestError
-from epipam.report import Site, relation_figure, roc_pr_figure
+from epipam.report import Site, figures, relation_figure, roc_pr_figure
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def test_roc_pr_png_has_a_readable_size(tmp_path, scored):
 
 def test_svg_is_well_formed(tmp_path, scored, attended):
     sites = [Site(100, 119, "+", "CTCF"), Site(1500, 1519, "-", "CTCF")]
-    figures = [
+    drawn = [
         roc_pr_figure(*scored, tmp_path / "roc_pr.svg"),
         relation_figure(
             *attended,
@@ -56,7 +55,7 @@ def test_svg_is_well_formed(tmp_path, scored, attended):
             title="one pair",
         ),
     ]
-    for path in figures:
+    for path in drawn:
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
 
 
@@ -101,7 +100,7 @@ def test_a_figure_that_fails_leaves_the_old_one_and_nothing_else(tmp_path, score
     def broken(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr(report.Figure, "savefig", broken)
+    monkeypatch.setattr(figures.Figure, "savefig", broken)
     with pytest.raises(EpipamError, match="disk full"):
         roc_pr_figure(*scored, path)
     assert path.read_text() == "old"
@@ -110,8 +109,8 @@ def test_a_figure_that_fails_leaves_the_old_one_and_nothing_else(tmp_path, score
 
 def test_thinned_curves_keep_ends_and_shape():
     x = np.linspace(0, 1, 100_000)
-    thin_x, thin_y = report._thin(x, x**2)
-    assert len(thin_x) <= report.MOST_POINTS + 2
+    thin_x, thin_y = figures._thin(x, x**2)
+    assert len(thin_x) <= figures.MOST_POINTS + 2
     assert (thin_x[0], thin_x[-1]) == (0, 1)
     assert np.abs(np.interp(x, thin_x, thin_y) - x**2).max() < 1e-5
 
@@ -119,8 +118,8 @@ def test_thinned_curves_keep_ends_and_shape():
 def test_large_relations_keep_their_peak():
     relation = np.zeros((1003, 20))
     relation[777, 3] = 5
-    small = report._block_maxima(relation)
-    assert small.shape == (report.MOST_CELLS, 20)
+    small = figures._block_maxima(relation)
+    assert small.shape == (figures.MOST_CELLS, 20)
     assert small.max() == 5
 
 
