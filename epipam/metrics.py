@@ -120,19 +120,19 @@ def bootstrap(
     found: dict[tuple[str, str], list[float]] = {
         (scorer, metric): [] for scorer in scores for metric in METRICS
     }
-    for weights in resamples(labels, groups=groups, n_replicates=n_replicates, seed=seed):
+    for weights in resampled(labels, groups, n_replicates, seed):
         for scorer, ranking in ranked.items():
             for metric, value in zip(METRICS, ranking.weighted(weights), strict=True):
                 found[scorer, metric].append(value)
     return Replicates({key: np.array(values) for key, values in found.items()})
 
 
-def resamples(
-    labels: np.ndarray, *, groups: np.ndarray | None, n_replicates: int, seed: int
+def resampled(
+    labels: np.ndarray, groups: np.ndarray | None, n_replicates: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """Yield how often each pair is drawn, (n,) int64, in each replicate that has both classes.
+    """Yield how often each pair was drawn, int64 (n,), in each replicate with both classes.
 
-    Parameters are those of `bootstrap`, which measures on these replicates.
+    Parameters are those of `bootstrap`.
     """
     members = (
         np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
