@@ -156,10 +156,13 @@ class Tally:
         self.usable += int(check.usable.sum())
         self.skipped.update(check.skipped)
         self.renamed |= check.renamed
-        self._hint = self._hint or _naming_hint(table.frame, self.genome)
+        self._hint = self._hint or naming_hint(table.frame, self.genome)
         if (room := MAX_REPORTED_ROWS - len(self._listed)) > 0:
             bad = np.flatnonzero(check.reason != USABLE)[:room]
-            described = [_describe(table, self.genome, check, int(i)) for i in bad]
+            described = [
+                f"{table.path}:{table.line[i]}: {describe(table, self.genome, check, int(i))}"
+                for i in bad
+            ]
             found = sorted([*table.malformed[:room], *described], key=partial(_line, self.path))
             self._listed += found[:room]
 
@@ -207,7 +210,7 @@ def require_usable(
     tally.require(bad_pairs, remedy)
 
 
-def _naming_hint(frame: pd.DataFrame, genome: Genome) -> str:
+def naming_hint(frame: pd.DataFrame, genome: Genome) -> str:
     """Say how table and genome name chromosomes, where they have no name in common."""
     pairs, contigs = chromosomes(frame)[:3], list(genome.contigs)[:3]
     if not pairs or genome.resolve(chromosomes(frame)):
@@ -223,8 +226,8 @@ def _line(path: Path, row: str) -> int:
     return int(row.removeprefix(f"{path}:").partition(":")[0])
 
 
-def _describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> str:
-    """Say in one line what is wrong with one pair: file, line, column, reason."""
+def describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> str:
+    """Return `column: what is wrong` of one unusable pair; the column by the table's own name."""
     row = table.frame.iloc[index]
     code = int(check.reason[index])
     column, detail = "row", REASONS[code]
@@ -246,7 +249,7 @@ def _describe(table: PairTable, genome: Genome, check: PairCheck, index: int) ->
             length = genome.contigs[check.contigs[row.promoter_chrom]]
         column = f"{anchor}_start" if row[f"{anchor}_start"] < 0 else f"{anchor}_end"
         detail = f"{row[column]} lies outside {row[f'{anchor}_chrom']} (0 to {length})"
-    return f"{table.path}:{table.line[index]}: {column}: {detail}"
+    return f"{table.layout.name(column)}: {detail}"
 
 
 def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:

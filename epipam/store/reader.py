@@ -57,6 +57,24 @@ class Verdict(NamedTuple):
     damage: tuple[Damage, ...]
 
 
+def open_store(path: str | Path) -> Store:
+    """Open a store for reading.
+
+    Parameters
+    ----------
+    path
+        Folder of the store, or its URL (`s3://bucket/pairs.zarr`).
+
+    Raises
+    ------
+    StoreError
+        Where the folder is no store, or a store this version cannot read.
+    EpipamError
+        Where a URL cannot be reached.
+    """
+    return Store(path)
+
+
 class Store:
     """A store opened for reading; pickles, and opens its arrays lazily in each process.
 
