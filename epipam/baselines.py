@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+# Names of the scorers of an evaluation: the model that is judged, and the baselines beside it.
+MODEL, DISTANCE, FREQUENCY = "model", "distance", "frequency"
 REGION = ("chrom", "start", "end")
 
 

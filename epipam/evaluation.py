@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from epipam.baselines import distance_scores, frequency_scores
+from epipam.baselines import DISTANCE, FREQUENCY, MODEL, distance_scores, frequency_scores
+from epipam.controls import Controls, permute_labels, permute_partners
+from epipam.distance_bins import distance_bins
 from epipam.errors import EpipamError, RequestError
 from epipam.metrics import METRICS, Interval, Replicates, auprc, auroc, bootstrap
+from epipam.partners import PartnerScores
+from epipam.reliability import Calibration, calibration
 from epipam.splits import natural_order
+from epipam.verdicts import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MODEL, DISTANCE, FREQUENCY = "model", "distance", "frequency"
-# Closer than this is equal: torchmetrics divides in float32.
-SAME = 1e-5
 RATIOS = {"1:1": 1, "1:10": 10, "all": None}
 
 
@@ -54,7 +56,7 @@ class Performance:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's performance beside that of the baselines.
+    """A model's performance beside that of the baselines, and its controls.
 
     Attributes
     ----------
@@ -64,10 +66,14 @@ class Evaluation:
         Scorer (`model` first, then the baselines) to `1:1`, `1:10`, `all` to its performance.
     contigs
         Contig to scorer to its performance against all negatives of that contig.
+    controls
+        The model where labels, or pairs, were taken apart.
+    calibration
+        How far its probabilities are chances.
     verdicts
         What the numbers say, in sentences.
     seed
-        Of the draws of negatives and of the bootstrap.
+        Of the draws of negatives, of the controls and of the bootstrap.
     """
 
     n_positives: int
@@ -75,6 +81,8 @@ class Evaluation:
     n_unlabelled: int
     scorers: Mapping[str, Mapping[str, Performance]]
     contigs: Mapping[str, Mapping[str, Performance]]
+    controls: Controls
+    calibration: Calibration
     verdicts: tuple[str, ...]
     seed: int
 
@@ -83,7 +91,7 @@ class Evaluation:
         return _plain(asdict(self))
 
     def lines(self) -> Iterator[str]:
-        """Yield the report for a person: a table, the chromosomes, the verdicts."""
+        """Yield the report for a person: tables of scorers, chromosomes, controls; the verdicts."""
         left_out = f"; {self.n_unlabelled:,} unlabelled left out" if self.n_unlabelled else ""
         yield (
             f"{self.n_positives:,} positive and {self.n_negatives:,} negative pairs "
@@ -105,6 +113,8 @@ class Evaluation:
             cells = (f"{_number(r.auroc)} {_number(r.auprc)}" for r in by_scorer.values())
             yield f"{contig:<12}{counts:<11}{''.join(f'{cell:<24}' for cell in cells)}".rstrip()
         yield ""
+        yield from self.controls.lines()
+        yield ""
         yield from self.verdicts
 
 
@@ -113,6 +123,7 @@ def evaluate(
     probabilities: np.ndarray,
     training_pairs: pd.DataFrame | None = None,
     *,
+    partners: PartnerScores | None = None,
     seed: int = 0,
     n_draws: int = 10,
     n_bootstrap: int = 1000,
@@ -129,8 +140,11 @@ def evaluate(
     training_pairs
         Canonical pair table that the model was trained on, for the frequency baseline; without
         it that baseline is reported as unavailable.
+    partners
+        The model on `pairs` taken apart, as `epipam.prediction.score_partners` gives it; without
+        it that control is reported as unavailable.
     seed
-        Of the draws of negatives and of the bootstrap.
+        Of the draws of negatives, of the controls and of the bootstrap.
     n_draws
         How often the negatives of 1:1 and 1:10 are drawn; every scorer sees the same draws.
     n_bootstrap
@@ -160,12 +174,17 @@ def evaluate(
         raise RequestError(
             f"none of the {len(pairs)} pairs is labelled; evaluation needs pairs labelled 1 and 0"
         )
-    if groups is not None:
-        groups = np.asarray(groups)[labelled]
+    groups = None if groups is None else np.asarray(groups)
     kept = pairs.loc[labelled]
     scores = score_all(kept, probabilities[labelled], training_pairs)
     given = {scorer: values for scorer, values in scores.items() if values is not None}
-    replicates = bootstrap(labels, given, groups=groups, n_replicates=n_bootstrap, seed=seed)
+    replicates = bootstrap(
+        labels,
+        given,
+        groups=None if groups is None else groups[labelled],
+        n_replicates=n_bootstrap,
+        seed=seed,
+    )
     draws = {ratio: _draws(labels, k, n_draws, seed) for ratio, k in RATIOS.items()}
     rows = {
         scorer: {
@@ -175,13 +194,26 @@ def evaluate(
         for scorer, values in scores.items()
     }
     by_contig = _per_contig(kept["enhancer_chrom"].to_numpy(dtype=object), labels, scores)
+    controls = Controls(
+        permute_labels(labels, probabilities[labelled], distance_bins(kept), seed=seed),
+        permute_partners(
+            all_labels, probabilities, partners, groups=groups, n_bootstrap=n_bootstrap, seed=seed
+        ),
+    )
+    calibrated = calibration(labels, probabilities[labelled], seed=seed)
     return Evaluation(
         n_positives=int((labels == 1).sum()),
         n_negatives=int((labels == 0).sum()),
         n_unlabelled=int((~labelled).sum()),
         scorers=rows,
         contigs=by_contig,
-        verdicts=tuple(verdict({s: r["all"] for s, r in rows.items()}, replicates)),
+        controls=controls,
+        calibration=calibrated,
+        verdicts=(
+            *verdict({scorer: row["all"] for scorer, row in rows.items()}, replicates),
+            *controls.sentences(),
+            *([calibrated.sentence()] if {0, 1} <= set(labels.tolist()) else []),
+        ),
         seed=seed,
     )
 
@@ -195,53 +227,6 @@ def score_all(
         DISTANCE: distance_scores(pairs),
         FREQUENCY: None if training_pairs is None else frequency_scores(pairs, training_pairs),
     }
-
-
-def verdict(rows: Mapping[str, Performance], replicates: Replicates) -> Iterator[str]:
-    """Say in one sentence per metric whether the model beats the best baseline, or chance.
-
-    Parameters
-    ----------
-    rows
-        Scorer to its performance on the same pairs; `model` is judged against the best of all
-        others and of chance: AUROC 0.5, AUPRC the share of positives.
-    replicates
-        Bootstrap replicates of the same scorers, for the interval of the difference.
-    """
-    judged = rows[MODEL]
-    for metric in METRICS:
-        values = {scorer: getattr(row, metric.lower()) for scorer, row in rows.items()}
-        model = values.pop(MODEL)
-        if model is None:
-            yield f"{metric} cannot be computed: {judged.unavailable}."
-            continue
-        share = judged.n_positives / (judged.n_positives + judged.n_negatives)
-        chance = 0.5 if metric == "AUROC" else share
-        known = {scorer: value for scorer, value in values.items() if value is not None}
-        best = max(known, key=known.__getitem__, default=None)
-        if best is not None and known[best] > chance + SAME:
-            difference = replicates.difference(MODEL, best, metric)
-            yield _sentence(metric, model, f"the best baseline, {best}", known[best], difference)
-        else:
-            interval = replicates.interval(MODEL, metric)
-            above = interval and Interval(interval.low - chance, interval.high - chance)
-            yield _sentence(metric, model, "chance", chance, above)
-
-
-def _sentence(
-    metric: str, model: float, rival: str, value: float, difference: Interval | None
-) -> str:
-    numbers = f"{metric} {model:.3f} against {value:.3f}"
-    if difference is not None:
-        low, high = difference
-        numbers += f", 95% interval of the difference {low:.3f} to {high:.3f}"
-    if model <= value:
-        return f"The model does not beat {rival}: {numbers}."
-    if difference is None:
-        return f"The model is above {rival}, how surely is not known: {numbers}."
-    if difference.low <= 0:
-        return f"The model does not clearly beat {rival}: {numbers}."
-    return f"The model beats {rival}: {numbers}."
 
 
 def _draws(

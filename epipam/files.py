@@ -1,8 +1,9 @@
-"""Files that appear under their name when they are whole, and not before."""
+"""Files and folders that appear under their name when they are whole, and not before."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -72,6 +73,34 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise _failure(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a new folder to fill, beside `path`; it becomes `path` when the block ends well.
+
+    It is made at the beginning, so that where nothing can be written no work is done in vain.
+
+    Raises
+    ------
+    RequestError
+        Where `path` exists.
+    EpipamError
+        Where no folder can be made there.
+    """
+    path = Path(path)
+    if path.exists():
+        raise RequestError(f"{path}: exists already; choose another name, or remove it")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise _failure(path, error) from None
+    try:
+        yield partial
+        os.rename(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -44,11 +44,11 @@ class Replicates(NamedTuple):
 
     def interval(self, scorer: str, metric: str) -> Interval | None:
         """Confidence interval of one scorer's metric; None where no replicate is usable."""
-        return _interval(self.values[scorer, metric])
+        return interval(self.values[scorer, metric])
 
     def difference(self, scorer: str, other: str, metric: str) -> Interval | None:
         """Confidence interval of `scorer` minus `other`, paired over the replicates."""
-        return _interval(self.values[scorer, metric] - self.values[other, metric])
+        return interval(self.values[scorer, metric] - self.values[other, metric])
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -148,6 +148,14 @@ def resampled(
             yield weights
 
 
+def interval(values: np.ndarray) -> Interval | None:
+    """Return the middle 95% of some replicates; None where there are none."""
+    if len(values) == 0:
+        return None
+    tail = (1 - CONFIDENCE) / 2
+    return Interval(*(float(bound) for bound in np.quantile(values, [tail, 1 - tail])))
+
+
 class Ranking(NamedTuple):
     """Scores sorted once, so that a replicate is a reweighting: O(n) and no further sort.
 
@@ -198,10 +206,3 @@ def _tensors(labels: np.ndarray, scores: np.ndarray) -> tuple[torch.Tensor, torc
 
 def _has_both(labels: np.ndarray) -> bool:
     return len(labels) > 0 and bool((labels == 0).any()) and bool((labels == 1).any())
-
-
-def _interval(values: np.ndarray) -> Interval | None:
-    if len(values) == 0:
-        return None
-    tail = (1 - CONFIDENCE) / 2
-    return Interval(*(float(bound) for bound in np.quantile(values, [tail, 1 - tail])))

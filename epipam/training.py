@@ -34,7 +34,7 @@ from epipam.models.folder import WEIGHTS_FILE, read_config
 from epipam.models.kmer_gbm import KmerGbm
 from epipam.models.registry import model_config, model_name
 from epipam.pairs import COLUMNS, digest
-from epipam.prediction import check_lengths, predict_store
+from epipam.prediction import check_lengths, predict_store, score_partners
 from epipam.run_folder import CHECKPOINTS, METRICS, History, claimed_run
 from epipam.splits import ChromosomeSplit
 from epipam.store import Store
@@ -157,14 +157,19 @@ class _Outcome:
         """Write the model, its predictions on the test chromosomes, and what they are worth."""
         provenance = _provenance(self.request, self.store, self.settings, best_epoch)
         save_model(network, self.run / "model", provenance)
+        batch_size, seed = self.data.batch_size, self.settings.seed
         predictions = predict_store(
-            network, self.store, self.split.test, device=device, batch_size=self.data.batch_size
+            network, self.store, self.split.test, device=device, batch_size=batch_size
+        )
+        partners = score_partners(
+            network, self.store, predictions, seed=seed, device=device, batch_size=batch_size
         )
         evaluation = evaluate(
             predictions,
             predictions["probability"].to_numpy(),
             labelled_pairs(self.store, self.split.train),
-            seed=self.settings.seed,
+            partners=partners,
+            seed=seed,
         )
         write_text(self.run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
         metrics = {"provenance": provenance, "test": evaluation.to_json()}

@@ -14,8 +14,9 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from epipam.baselines import distance_scores, frequency_scores
 from epipam.errors import EpipamError, RequestError
-from epipam.evaluation import Performance, evaluate, verdict
+from epipam.evaluation import Performance, evaluate
 from epipam.metrics import Replicates, auprc, auroc, bootstrap, curves
+from epipam.verdicts import verdict
 
 # torchmetrics divides counts in float32.
 TOLERANCE = 2e-6

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
-from epipam.errors import RequestError
-from epipam.files import write_text
+from epipam.files import whole_folder, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
     from epipam.evaluation import Evaluation
+    from epipam.models import Network
+    from epipam.partners import PartnerScores
     from epipam.store import Store
 
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=click.IntRange(1), default=100, help="Pairs per forward pass.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, help="Replicates for intervals.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of draws and bootstrap.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of draws, controls, bootstrap.")
 @json_option
 def evaluate(
     model: Path,
@@ -50,49 +50,78 @@ def evaluate(
     Without --fold and --chromosomes: the test chromosomes MODEL was trained with, where STORE is
     the store it was trained on, else every chromosome. OUTPUT gets metrics.json, predictions.tsv
     and roc_pr.png. The frequency baseline counts the labelled pairs of the chromosomes that MODEL
-    was trained on, where it is that store, else those of all chromosomes not evaluated.
+    was trained on, where it is that store, else those of all chromosomes not evaluated. Every
+    pair is predicted twice, the second time with the promoter of another pair, as a control.
     predictions.tsv goes chromosome by chromosome, each in the order of the pair table.
     """
-    import pandas as pd
-
     from epipam import evaluation
     from epipam.devices import choose_device, describe_device
     from epipam.models import load_model
-    from epipam.prediction import predict_store
     from epipam.store import Store
 
     if fold is not None and chromosomes is not None:
         raise click.UsageError("--fold and --chromosomes both choose what to evaluate: give one")
-    if output.exists():
-        raise RequestError(f"{output}: exists already; choose another name, or remove it")
     network, opened, chosen = load_model(model), Store(store), choose_device(device)
     own = _own_split(model, opened)
     evaluated = _evaluated(opened, own, fold, chromosomes)
-    if known := sorted({*evaluated} & {*own.get("train", []), *own.get("validation", [])}):
-        click.echo(
-            f"note: the model was fitted on {', '.join(known)}; the numbers on them do not say "
-            "what it is worth elsewhere",
-            err=True,
+    with whole_folder(output) as folder:
+        if known := sorted({*evaluated} & {*own.get("train", []), *own.get("validation", [])}):
+            click.echo(
+                f"note: the model was fitted on {', '.join(known)}; the numbers on them do not say "
+                "what it is worth elsewhere",
+                err=True,
+            )
+        click.echo(f"device: {describe_device(chosen)}", err=True)
+        predictions, partners = _predict(network, opened, evaluated, chosen, batch_size, seed)
+        rest = [contig for contig in opened.contigs if contig not in evaluated]
+        training_pairs = _labelled_pairs(opened, own.get("train", rest))
+        result = evaluation.evaluate(
+            predictions,
+            predictions["probability"].to_numpy(),
+            training_pairs,
+            partners=partners,
+            seed=seed,
+            n_bootstrap=bootstrap,
         )
-    total = sum(opened.attributes["contigs"][contig]["pairs"] for contig in evaluated)
-    click.echo(f"device: {describe_device(chosen)}", err=True)
+        provenance = _provenance(model, opened, evaluated, seed)
+        metrics = {"provenance": provenance, "test": result.to_json()}
+        _write(folder, metrics, predictions, training_pairs)
+    print_result({"output": str(output), **metrics}, _lines(output, result), as_json)
+
+
+def _predict(
+    network: Network,
+    store: Store,
+    contigs: Sequence[str],
+    device: torch.device,
+    batch_size: int,
+    seed: int,
+) -> tuple[pd.DataFrame, PartnerScores]:
+    """Predict the pairs, chromosome by chromosome, and then the same pairs taken apart."""
+    import pandas as pd
+
+    from epipam.prediction import predict_store, score_partners
+
+    total = sum(store.attributes["contigs"][contig]["pairs"] for contig in contigs)
     parts = []
     with progress(total, "pairs predicted") as advance:
-        for contig in evaluated:
+        for contig in contigs:
             parts.append(
-                predict_store(network, opened, [contig], device=chosen, batch_size=batch_size)
+                predict_store(network, store, [contig], device=device, batch_size=batch_size)
             )
             advance(len(parts[-1]), contig)
-    predictions = pd.concat(parts, ignore_index=True)
-    probabilities = predictions["probability"].to_numpy()
-    rest = [contig for contig in opened.contigs if contig not in evaluated]
-    training_pairs = _labelled_pairs(opened, own.get("train", rest))
-    result = evaluation.evaluate(
-        predictions, probabilities, training_pairs, seed=seed, n_bootstrap=bootstrap
-    )
-    metrics = {"provenance": _provenance(model, opened, evaluated, seed), "test": result.to_json()}
-    _write(output, metrics, predictions, training_pairs)
-    print_result({"output": str(output), **metrics}, _lines(output, result), as_json)
+    predictions = pd.concat(parts)
+    with progress(total, "pairs taken apart") as advance:
+        partners = score_partners(
+            network,
+            store,
+            predictions,
+            seed=seed,
+            device=device,
+            batch_size=batch_size,
+            on_contig=advance,
+        )
+    return predictions, partners
 
 
 def _own_split(model: Path, store: Store) -> dict[str, list[str]]:
@@ -154,36 +183,30 @@ def _provenance(model: Path, store: Store, evaluated: Sequence[str], seed: int) 
 
 
 def _write(
-    output: Path,
+    folder: Path,
     metrics: dict[str, Any],
     predictions: pd.DataFrame,
     training_pairs: pd.DataFrame | None,
 ) -> None:
-    """Fill a folder beside and rename it: `output` is whole or absent."""
+    """Fill the output's folder."""
     from epipam.evaluation import score_all
     from epipam.report import roc_pr_figure
 
     labelled = predictions[predictions["label"] != -1]
     scores = score_all(labelled, labelled["probability"].to_numpy(), training_pairs)
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
-        if labelled["label"].nunique() == 2:
-            roc_pr_figure(
-                labelled["label"].to_numpy(),
-                {scorer: values for scorer, values in scores.items() if values is not None},
-                partial / "roc_pr.png",
-            )
-        else:
-            click.echo("note: no roc_pr.png: the pairs are all of one class", err=True)
-        write_text(
-            partial / "predictions.tsv",
-            predictions.to_csv(sep="\t", index=False, lineterminator="\n"),
+    if labelled["label"].nunique() == 2:
+        roc_pr_figure(
+            labelled["label"].to_numpy(),
+            {scorer: values for scorer, values in scores.items() if values is not None},
+            folder / "roc_pr.png",
         )
-        write_text(partial / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-        os.rename(partial, output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        click.echo("note: no roc_pr.png: the pairs are all of one class", err=True)
+    write_text(
+        folder / "predictions.tsv",
+        predictions.to_csv(sep="\t", index=False, lineterminator="\n"),
+    )
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
 def _lines(output: Path, result: Evaluation) -> Iterator[str]:
