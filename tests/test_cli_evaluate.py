@@ -55,7 +55,7 @@ def test_it_writes_whole_results_of_the_models_own_test_chromosomes(folder, tmp_
     result = _run(folder, "-o", tmp_path / "out", "--batch-size", 5)
     assert result.exit_code == 0, result.output
     names = sorted(path.name for path in tmp_path.rglob("*"))
-    assert names == ["metrics.json", "out", "predictions.tsv", "roc_pr.png"]
+    assert names == ["metrics.json", "out", "predictions.tsv", "report.html", "roc_pr.png"]
     predictions = pd.read_csv(tmp_path / "out" / "predictions.tsv", sep="\t")
     assert list(predictions.columns) == [*COLUMNS, "probability"]
     assert predictions["enhancer_chrom"].tolist() == ["chr1"] * 12 + ["chr2"] * 12
@@ -68,14 +68,11 @@ def test_it_writes_whole_results_of_the_models_own_test_chromosomes(folder, tmp_
     assert test["scorers"]["frequency"]["all"]["auroc"] is not None
     assert list(test["contigs"]) == ["chr1", "chr2"]
     assert metrics["provenance"]["evaluated"] == ["chr1", "chr2"]
+    assert metrics["provenance"]["command"].endswith(f"-o {tmp_path / 'out'} --batch-size 5")
+    assert metrics["data"]["positives"] == 21  # of all chromosomes, chr6 without any
     sha256 = metrics["provenance"]["store"]["pairs"]["sha256"]
     assert sha256 == Store(folder / "store").attributes["pairs"]["sha256"]
-    controls = test["controls"]
-    assert controls["permuted_labels"]["auroc"] == pytest.approx(0.5, abs=0.15)
-    assert controls["permuted_partners"]["n_pairs"] == 23
-    assert controls["permuted_partners"]["fall_interval"] is not None
-    assert sum(each["n_pairs"] for each in test["calibration"]["bins"]) == 23
-    for word in ("model", "distance", "frequency", "The model", "promoters swapped", "Its AUROC"):
+    for word in ("model", "distance", "frequency", "The model"):
         assert word in result.stdout
 
 
@@ -115,6 +112,7 @@ def test_one_class_leaves_out_the_figure_and_says_so(folder, tmp_path):
         (["--chromosomes", "chr9"], "no data on chr9"),
         (["--fold", "0", "--chromosomes", "chr1"], "give one"),
         (["--device", "abacus"], "--device abacus"),
+        (["--motifs", "nowhere"], "nowhere: holds no motifs"),
     ],
 )
 def test_a_wrong_request_exits_2_and_leaves_nothing(folder, tmp_path, arguments, message):
@@ -129,19 +127,6 @@ def test_an_existing_folder_is_left_alone(folder, tmp_path):
     assert result.exit_code == 2
     assert "exists already" in result.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_place_that_cannot_be_written_to_is_refused_before_any_prediction(
-    folder, tmp_path, monkeypatch
-):
-    def predicted(*arguments, **options):
-        raise AssertionError("pairs were predicted in vain")
-
-    monkeypatch.setattr("epipam.prediction.predict_store", predicted)
-    (tmp_path / "file").write_text("")
-    result = _run(folder, "-o", tmp_path / "file" / "out")
-    assert result.exit_code == 1
-    assert "file/out: cannot be written: Not a directory" in result.stderr
 
 
 def test_a_model_of_other_lengths_is_refused(folder, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import click
 from epipam.cluster import Workforce
 from epipam.errors import EpipamError
 from epipam.locations import RemoteFolder, locate
+
+_COMMAND_LINE = "epipam.command_line"
 
 
 class EpipamCommand(click.Command):
@@ -35,10 +38,13 @@ class EpipamCommand(click.Command):
         )
 
     def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> Any:
+        given = list(args)
         try:
-            return super().make_context(info_name, args, *more, **extra)
+            context = super().make_context(info_name, args, *more, **extra)
         except click.UsageError as error:
             _fail_usage(error, info_name or "epipam")
+        context.meta[_COMMAND_LINE] = shlex.join([*context.command_path.split(), *given])
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -56,6 +62,11 @@ class EpipamCommand(click.Command):
         except Exception as error:
             text = f"{type(error).__name__}: {error} (unexpected; --debug shows where)"
             _fail(ctx, text.replace("\n", " "), 1)
+
+
+def command_line() -> str:
+    """Return the command that is running as a shell takes it, to be noted beside its result."""
+    return click.get_current_context().meta[_COMMAND_LINE]
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
+from epipam.cli.command import (
+    EpipamCommand,
+    Place,
+    command_line,
+    json_option,
+    print_result,
+    progress,
+)
 from epipam.files import whole_folder, write_text
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import torch
 
+    from epipam.audit import Audit
     from epipam.evaluation import Evaluation
     from epipam.models import Network
     from epipam.partners import PartnerScores
+    from epipam.report.motif_part import MotifPart
     from epipam.store import Store
 
 
@@ -32,6 +42,12 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, help="Replicates for intervals.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of draws, controls, bootstrap.")
+@click.option(
+    "--motifs",
+    "motif_folder",
+    type=click.Path(path_type=Path),
+    help="Folder that epipam motifs made of MODEL, to be shown in the report.",
+)
 @json_option
 def evaluate(
     model: Path,
@@ -43,20 +59,23 @@ def evaluate(
     device: str,
     bootstrap: int,
     seed: int,
+    motif_folder: Path | None,
     as_json: bool,
 ) -> None:
     """Judge MODEL on chromosomes of STORE, beside baselines that need no sequence.
 
     Without --fold and --chromosomes: the test chromosomes MODEL was trained with, where STORE is
-    the store it was trained on, else every chromosome. OUTPUT gets metrics.json, predictions.tsv
-    and roc_pr.png. The frequency baseline counts the labelled pairs of the chromosomes that MODEL
-    was trained on, where it is that store, else those of all chromosomes not evaluated. Every
-    pair is predicted twice, the second time with the promoter of another pair, as a control.
-    predictions.tsv goes chromosome by chromosome, each in the order of the pair table.
+    the store it was trained on, else every chromosome. OUTPUT gets report.html, a page to read
+    and to pass on, metrics.json, predictions.tsv and roc_pr.png. The frequency baseline counts
+    the labelled pairs of the chromosomes that MODEL was trained on, where it is that store, else
+    those of all chromosomes not evaluated. Every pair is predicted twice, the second time with
+    the promoter of another pair, as a control. predictions.tsv goes chromosome by chromosome,
+    each in the order of the pair table.
     """
     from epipam import evaluation
     from epipam.devices import choose_device, describe_device
     from epipam.models import load_model
+    from epipam.report import evaluation_page
     from epipam.store import Store
 
     if fold is not None and chromosomes is not None:
@@ -64,13 +83,11 @@ def evaluate(
     network, opened, chosen = load_model(model), Store(store), choose_device(device)
     own = _own_split(model, opened)
     evaluated = _evaluated(opened, own, fold, chromosomes)
+    motifs = None if motif_folder is None else _motif_part(motif_folder, model)
     with whole_folder(output) as folder:
-        if known := sorted({*evaluated} & {*own.get("train", []), *own.get("validation", [])}):
-            click.echo(
-                f"note: the model was fitted on {', '.join(known)}; the numbers on them do not say "
-                "what it is worth elsewhere",
-                err=True,
-            )
+        notes = list(_notes(own, evaluated))
+        for note in notes:
+            click.echo(f"note: {note}", err=True)
         click.echo(f"device: {describe_device(chosen)}", err=True)
         predictions, partners = _predict(network, opened, evaluated, chosen, batch_size, seed)
         rest = [contig for contig in opened.contigs if contig not in evaluated]
@@ -83,9 +100,26 @@ def evaluate(
             seed=seed,
             n_bootstrap=bootstrap,
         )
-        provenance = _provenance(model, opened, evaluated, seed)
-        metrics = {"provenance": provenance, "test": result.to_json()}
-        _write(folder, metrics, predictions, training_pairs)
+        audited = _audit(opened, seed)
+        provenance = _provenance(model, opened, evaluated, seed, bootstrap)
+        metrics = {
+            "provenance": provenance,
+            "data": audited.to_json(),
+            "notes": notes,
+            "test": result.to_json(),
+        }
+        labels, scores = _labels_and_scores(predictions, training_pairs)
+        _write(folder, metrics, predictions, labels, scores)
+        evaluation_page(
+            folder / "report.html",
+            result,
+            labels,
+            scores,
+            provenance=provenance,
+            audit=audited,
+            motifs=motifs,
+            notes=notes,
+        )
     print_result({"output": str(output), **metrics}, _lines(output, result), as_json)
 
 
@@ -124,6 +158,37 @@ def _predict(
     return predictions, partners
 
 
+def _notes(own: dict[str, list[str]], evaluated: Sequence[str]) -> Iterator[str]:
+    """Yield what a reader of the numbers must know first."""
+    if known := sorted({*evaluated} & {*own.get("train", []), *own.get("validation", [])}):
+        yield (
+            f"the model was fitted on {', '.join(known)}; the numbers on them do not say what it "
+            "is worth elsewhere"
+        )
+
+
+def _motif_part(folder: Path, model: Path) -> MotifPart:
+    from epipam.models.folder import WEIGHTS_FILE
+    from epipam.pairs import digest
+    from epipam.report import motif_part
+
+    return motif_part(folder, digest(model / WEIGHTS_FILE))
+
+
+def _audit(store: Store, seed: int) -> Audit:
+    """Describe the pairs of all chromosomes."""
+    import pandas as pd
+
+    from epipam.audit import audit
+
+    return audit(
+        pd.concat([store.pairs(contig) for contig in store.contigs], ignore_index=True),
+        enhancer_length=store.enhancer_length,
+        promoter_length=store.promoter_length,
+        seed=seed,
+    )
+
+
 def _own_split(model: Path, store: Store) -> dict[str, list[str]]:
     """Return the split the model was trained with, by part; empty where on another store."""
     from epipam.models.folder import read_config
@@ -154,8 +219,10 @@ def _labelled_pairs(store: Store, contigs: Sequence[str]) -> pd.DataFrame | None
     return pd.concat(parts, ignore_index=True) if any(len(part) for part in parts) else None
 
 
-def _provenance(model: Path, store: Store, evaluated: Sequence[str], seed: int) -> dict[str, Any]:
-    """Return what made the numbers: digests, chromosomes, seed, versions."""
+def _provenance(
+    model: Path, store: Store, evaluated: Sequence[str], seed: int, bootstrap: int
+) -> dict[str, Any]:
+    """Return what made the numbers: command, digests, chromosomes, seed, versions."""
     import torch
     import torchmetrics
 
@@ -164,6 +231,7 @@ def _provenance(model: Path, store: Store, evaluated: Sequence[str], seed: int) 
     from epipam.pairs import digest
 
     return {
+        "command": command_line(),
         "model": {
             "path": str(model),
             "weights_sha256": digest(model / WEIGHTS_FILE),
@@ -174,6 +242,7 @@ def _provenance(model: Path, store: Store, evaluated: Sequence[str], seed: int) 
         },
         "evaluated": list(evaluated),
         "seed": seed,
+        "bootstrap": bootstrap,
         "versions": {
             "epipam": __version__,
             "torch": str(torch.__version__),
@@ -182,24 +251,30 @@ def _provenance(model: Path, store: Store, evaluated: Sequence[str], seed: int) 
     }
 
 
+def _labels_and_scores(
+    predictions: pd.DataFrame, training_pairs: pd.DataFrame | None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the labels of the labelled pairs, and what each scorer that has data makes of them."""
+    from epipam.evaluation import score_all
+
+    labelled = predictions[predictions["label"] != -1]
+    scores = score_all(labelled, labelled["probability"].to_numpy(), training_pairs)
+    known = {scorer: values for scorer, values in scores.items() if values is not None}
+    return labelled["label"].to_numpy(), known
+
+
 def _write(
     folder: Path,
     metrics: dict[str, Any],
     predictions: pd.DataFrame,
-    training_pairs: pd.DataFrame | None,
+    labels: np.ndarray,
+    scores: dict[str, np.ndarray],
 ) -> None:
-    """Fill the output's folder."""
-    from epipam.evaluation import score_all
+    """Write the tables and the figure."""
     from epipam.report import roc_pr_figure
 
-    labelled = predictions[predictions["label"] != -1]
-    scores = score_all(labelled, labelled["probability"].to_numpy(), training_pairs)
-    if labelled["label"].nunique() == 2:
-        roc_pr_figure(
-            labelled["label"].to_numpy(),
-            {scorer: values for scorer, values in scores.items() if values is not None},
-            folder / "roc_pr.png",
-        )
+    if len(set(labels.tolist())) == 2:
+        roc_pr_figure(labels, scores, folder / "roc_pr.png")
     else:
         click.echo("note: no roc_pr.png: the pairs are all of one class", err=True)
     write_text(

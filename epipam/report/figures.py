@@ -18,17 +18,12 @@ from matplotlib.ticker import MaxNLocator
 
 from epipam.errors import RequestError
 from epipam.files import whole_file
-from epipam.metrics import auprc, auroc, curves
+from epipam.report.curves import COLOURS, draw_precision_recall, draw_roc, scorer_curves
 
-# Okabe and Ito (2008), distinguishable with every kind of colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-LINE_STYLES = ("-", "--", "-.", ":")
-SITE_COLOUR = "#D55E00"
-ATTENTION_COLOUR = "#0072B2"
+ATTENTION_COLOUR, SITE_COLOUR = COLOURS[:2]
 HEAT_MAP = "cividis"
 FORMATS = (".png", ".svg")
 DOTS_PER_INCH = 150
-MOST_POINTS = 2000
 MOST_CELLS = 150
 
 
@@ -72,45 +67,19 @@ def roc_pr_figure(
         Another ending, or labels of one class only.
     """
     labels = np.asarray(labels)
+    drawn = scorer_curves(labels, scores)
+    if not drawn:
+        raise RequestError(
+            f"{path}: a ROC curve needs pairs of both classes; all {len(labels)} labels "
+            "are of one class, so evaluate further chromosomes"
+        )
+    positives, pairs = int((labels == 1).sum()), len(labels)
     figure = _figure(10, 4.8)
     roc, precision_recall = figure.subplots(1, 2)
-    for number, (scorer, values) in enumerate(scores.items()):
-        points = curves(labels, values)
-        if points is None:
-            raise RequestError(
-                f"{path}: a ROC curve needs pairs of both classes; all {len(labels)} labels "
-                "are of one class, so evaluate further chromosomes"
-            )
-        style = {
-            "color": COLOURS[number % len(COLOURS)],
-            "linestyle": LINE_STYLES[number % len(LINE_STYLES)],
-            "linewidth": 2.2 if number == 0 else 1.6,
-            "zorder": 3 - number / (len(scores) + 1),
-        }
-        x, y = _thin(points.fpr, points.tpr)
-        roc.plot(x, y, label=f"{scorer} (AUROC {auroc(labels, values):.3f})", **style)
-        # Average precision takes each threshold's precision back to the recall of the one before;
-        # the point (0, 1) that closes the curve by convention belongs to no threshold.
-        x, y = _thin(points.recall, np.append(points.precision[:-1], points.precision[-2]))
-        precision_recall.plot(
-            x,
-            y,
-            drawstyle="steps-post",
-            label=f"{scorer} (AUPRC {auprc(labels, values):.3f})",
-            **style,
-        )
-    chance = {"color": "0.6", "linewidth": 1, "linestyle": (0, (1, 2)), "zorder": 1}
-    positives, pairs = int((labels == 1).sum()), len(labels)
-    roc.plot([0, 1], [0, 1], label="chance", **chance)
-    precision_recall.axhline(positives / pairs, label=f"chance ({positives / pairs:.3f})", **chance)
-    roc.set(xlabel="False positive rate", ylabel="True positive rate", title="ROC")
-    precision_recall.set(xlabel="Recall", ylabel="Precision", title="Precision-recall")
+    draw_roc(roc, drawn)
+    draw_precision_recall(precision_recall, drawn, positives / pairs)
     roc.legend(loc="lower right", fontsize=9)
     precision_recall.legend(loc="best", fontsize=9)
-    for axes in (roc, precision_recall):
-        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03), box_aspect=1)
-        axes.grid(color="0.92", linewidth=0.8)
-        axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{positives:,} positive and {pairs - positives:,} negative pairs", fontsize=11)
     return _save(figure, path)
 
@@ -278,17 +247,6 @@ def _block_maxima(relation: np.ndarray) -> np.ndarray:
             starts = np.arange(MOST_CELLS) * size // MOST_CELLS
             relation = np.maximum.reduceat(relation, starts, axis=axis)
     return relation
-
-
-def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most `MOST_POINTS` of a curve's points, evenly along its length, both ends kept."""
-    if len(x) <= MOST_POINTS:
-        return x, y
-    travelled = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
-    wanted = np.linspace(0, travelled[-1], MOST_POINTS)
-    kept = np.unique(np.clip(np.searchsorted(travelled, wanted), 0, len(x) - 1))
-    kept = np.union1d(kept, [0, len(x) - 1])
-    return x[kept], y[kept]
 
 
 def _figure(width: float, height: float) -> Figure:

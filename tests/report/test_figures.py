@@ -107,14 +107,6 @@ def test_a_figure_that_fails_leaves_the_old_one_and_nothing_else(tmp_path, score
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_thinned_curves_keep_ends_and_shape():
-    x = np.linspace(0, 1, 100_000)
-    thin_x, thin_y = figures._thin(x, x**2)
-    assert len(thin_x) <= figures.MOST_POINTS + 2
-    assert (thin_x[0], thin_x[-1]) == (0, 1)
-    assert np.abs(np.interp(x, thin_x, thin_y) - x**2).max() < 1e-5
-
-
 def test_large_relations_keep_their_peak():
     relation = np.zeros((1003, 20))
     relation[777, 3] = 5
