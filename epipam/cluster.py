@@ -6,6 +6,7 @@ again on another one; an error that a task raises comes back as it was raised.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from epipam import __version__
 from epipam.errors import EpipamError, RequestError
+from epipam.worker_watch import START_SECONDS, WorkerWatch
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -41,6 +43,9 @@ _SETTINGS = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+    # So long after a worker died dask looks whether it is there, and if it has just died again and
+    # is being started, gives it up for ever; WorkerWatch does better.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
 }
 
 
@@ -134,11 +139,9 @@ def as_done(
     EpipamError
         Where the workers that were given a task died, one after the other.
     """
-    from distributed import as_completed
-
     numbered = enumerate(tasks)
     numbers: dict[Hashable, int] = {}
-    running = as_completed(loop=client.loop)
+    running = WorkerWatch(client)
 
     def submit_more() -> None:
         while len(numbers) < _capacity(client) and (following := next(numbered, None)) is not None:
@@ -148,7 +151,8 @@ def as_done(
             running.add(future)
 
     submit_more()
-    for future in running:
+    while numbers:
+        future = running.next_done()
         number = numbers.pop(future.key)
         result = _result(future)
         future.release()
@@ -166,12 +170,24 @@ def in_order(
     from collections import deque
 
     waiting: deque[Future] = deque()
+    running = WorkerWatch(client)
+
+    def first() -> Result:
+        future = waiting.popleft()
+        while not future.done():
+            running.next_done()
+        result = _result(future)
+        future.release()
+        return result
+
     for task in tasks:
         while len(waiting) >= _capacity(client):
-            yield _taken(waiting.popleft())
-        waiting.append(client.submit(_run, function, task, _versions(), pure=False))
+            yield first()
+        future = client.submit(_run, function, task, _versions(), pure=False)
+        waiting.append(future)
+        running.add(future)
     while waiting:
-        yield _taken(waiting.popleft())
+        yield first()
 
 
 def worker_folder() -> str | None:
@@ -211,13 +227,7 @@ def _capacity(client: Client) -> int:
     """Return how many tasks to have under way."""
     if client.cluster is None:
         return sum(client.nthreads().values()) + _AHEAD_ELSEWHERE
-    return len(client.cluster.workers) + _AHEAD_HERE
-
-
-def _taken(future: Future) -> Any:
-    result = _result(future)
-    future.release()
-    return result
+    return len(client.cluster.worker_spec) + _AHEAD_HERE
 
 
 def _result(future: Future) -> Any:
@@ -249,6 +259,7 @@ def _client_here(workers: int) -> Iterator[Client]:
             host="127.0.0.1",
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             memory_limit=None,
+            death_timeout=START_SECONDS,
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -261,12 +272,28 @@ def _client_elsewhere(address: str) -> Iterator[Client]:
     from distributed import Client
 
     try:
+        with ThreadPoolExecutor(1) as thread:  # where a notebook's own loop may run, there is none
+            thread.submit(asyncio.run, _reach(address)).result()
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RequestError(f"--scheduler {address}: cannot be reached: {reason}") from None
     with client:
         yield client
+
+
+async def _reach(address: str) -> None:
+    """Connect and hang up.
+
+    A client that cannot connect is closed when it happens to be collected; if that happens while
+    another one starts, both wait for the same lock for ever.
+    """
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    comm = await connect(address, timeout=CONNECT_SECONDS, **arguments)
+    await comm.close()
 
 
 @contextmanager

@@ -129,7 +129,7 @@ class PermutedPartners:
                 return f"{falls}."
             return (
                 f"{falls}, if only by adding up what each anchor tells: the mean logits of the "
-                f"classes stay about as far apart, {self.separation:.2f} and "
+                f"classes do not clearly come closer, {self.separation:.2f} and "
                 f"{self.permuted_separation:.2f}."
             )
         if self.fall <= 0 or high < SMALL_PART * (self.auroc - 0.5):

@@ -40,9 +40,10 @@ def distance_bins(pairs: pd.DataFrame) -> np.ndarray:
     n_bins = int(np.clip(counts.min() // PAIRS_PER_BIN, 1, MOST_BINS))
     if n_bins == 1:
         return np.zeros(len(pairs), dtype=np.int64)
-    weights = np.where(labels == -1, 0.0, 1 / counts[labels])
+    # In whole numbers: all negative pairs together weigh what all positive ones do.
+    weights = np.select([labels == 0, labels == 1], [counts[1], counts[0]])
     order = np.argsort(distances, kind="stable")
-    share = np.cumsum(weights[order]) / weights.sum()
-    edges = distances[order][np.searchsorted(share, np.arange(1, n_bins) / n_bins)]
+    below = n_bins * np.cumsum(weights[order])
+    edges = distances[order][np.searchsorted(below, np.arange(1, n_bins) * weights.sum())]
     # Equal distances share a bin, which may leave others empty.
     return np.unique(np.searchsorted(edges, distances), return_inverse=True)[1]

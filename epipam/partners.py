@@ -113,7 +113,7 @@ class _Contacts:
         self.known = np.unique((self.enhancer + promoter)[positive])
 
     def among(self, enhancer_row: np.ndarray, promoter_row: np.ndarray) -> np.ndarray:
-        """Say which enhancers are known to be in contact with which promoters, bool (n,)."""
+        """Say which enhancers are known to be in contact with which promoters: bool, same shape."""
         return np.isin(self.enhancer[enhancer_row] + self.promoter[promoter_row], self.known)
 
 
@@ -146,20 +146,18 @@ def _mixed(
     contacts: _Contacts,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Exchange promoters between random pairs of a group, where that makes nothing worse."""
+    """Pass promoters on among two or three random pairs of a group, where nothing gets worse."""
     rows = rows.copy()
-    for _ in range(_SWEEPS):
+    for sweep in range(_SWEEPS):
+        size = 2 + sweep % 2
         order = moved[np.lexsort((generator.random(len(moved)), group[moved]))]
-        order = order[generator.integers(2) :]  # or the same pairs stand at the ends of groups
-        one, other = order[: len(order) // 2 * 2].reshape(-1, 2).T
-        before = contacts.among(one, rows[one]) + contacts.among(other, rows[other]).astype(int)
-        after = contacts.among(one, rows[other]) + contacts.among(other, rows[one]).astype(int)
-        better = (
-            (group[one] == group[other])
-            & (promoter[rows[other]] != promoter[one])
-            & (promoter[rows[one]] != promoter[other])
-            & (after <= before)
+        order = order[generator.integers(size) :]  # or the same pairs stand at the ends of groups
+        some = order[: len(order) // size * size].reshape(-1, size)
+        old, new = rows[some], np.roll(rows[some], 1, axis=1)
+        agreed = (
+            (group[some] == group[some[:, :1]]).all(axis=1)
+            & (promoter[new] != promoter[some]).all(axis=1)
+            & (contacts.among(some, new).sum(axis=1) <= contacts.among(some, old).sum(axis=1))
         )
-        one, other = one[better], other[better]
-        rows[one], rows[other] = rows[other], rows[one]
+        rows[some[agreed]] = new[agreed]
     return rows

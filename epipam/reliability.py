@@ -12,7 +12,7 @@ _DRAWS = 200
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Pairs whose probability lies in [low, high), in the last bin [low, high].
+    """Pairs whose probability lies in (low, high], in the first bin [low, high].
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Calibration:
         Mean over the pairs of the difference, in their bin, of mean probability and share.
     error_by_chance
         What that error stays below 95 times in 100 where every probability is exactly the chance
-        of its pair: with few pairs, the shares of a bin scatter (Broecker and Smith 2007).
+        of its pair: with few pairs, the shares of a bin scatter (Bröcker and Smith 2007).
     """
 
     bins: tuple[ReliabilityBin, ...]
@@ -82,7 +82,8 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray, *, seed: int = 0)
     seed
         Of the draws behind `error_by_chance`.
     """
-    number = np.minimum((probabilities * N_BINS).astype(np.int64), N_BINS - 1)
+    edges = np.linspace(0, 1, N_BINS + 1)
+    number = np.searchsorted(edges[1:-1], probabilities)
     n_pairs = np.bincount(number, minlength=N_BINS)
     filled = np.flatnonzero(n_pairs)
     count = n_pairs[filled]
@@ -99,11 +100,10 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray, *, seed: int = 0)
     by_chance = [
         error(shares(generator.random(len(labels)) < probabilities)) for _ in range(_DRAWS)
     ]
+    columns = (edges[filled], edges[filled + 1], count, mean, share)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     return Calibration(
-        bins=tuple(
-            ReliabilityBin(bin_ / N_BINS, (bin_ + 1) / N_BINS, int(n), float(p), float(s))
-            for bin_, n, p, s in zip(filled.tolist(), count, mean, share, strict=True)
-        ),
+        bins=tuple(ReliabilityBin(*row) for row in rows),
         brier_score=float(np.mean((probabilities - labels) ** 2)),
         expected_calibration_error=error(share),
         error_by_chance=float(np.quantile(by_chance, 0.95)),

@@ -72,7 +72,12 @@ def test_it_writes_whole_results_of_the_models_own_test_chromosomes(folder, tmp_
     assert metrics["data"]["positives"] == 21  # of all chromosomes, chr6 without any
     sha256 = metrics["provenance"]["store"]["pairs"]["sha256"]
     assert sha256 == Store(folder / "store").attributes["pairs"]["sha256"]
-    for word in ("model", "distance", "frequency", "The model"):
+    controls = test["controls"]
+    assert controls["permuted_labels"]["auroc"] == pytest.approx(0.5, abs=0.15)
+    assert controls["permuted_partners"]["n_pairs"] == 23
+    assert controls["permuted_partners"]["fall_interval"] is not None
+    assert sum(each["n_pairs"] for each in test["calibration"]["bins"]) == 23
+    for word in ("model", "distance", "frequency", "The model", "promoters swapped", "Its AUROC"):
         assert word in result.stdout
 
 
@@ -127,6 +132,19 @@ def test_an_existing_folder_is_left_alone(folder, tmp_path):
     assert result.exit_code == 2
     assert "exists already" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_any_prediction(
+    folder, tmp_path, monkeypatch
+):
+    def predicted(*arguments, **options):
+        raise AssertionError("pairs were predicted in vain")
+
+    monkeypatch.setattr("epipam.prediction.predict_store", predicted)
+    (tmp_path / "file").write_text("")
+    result = _run(folder, "-o", tmp_path / "file" / "out")
+    assert result.exit_code == 1
+    assert "file/out: cannot be written: Not a directory" in result.stderr
 
 
 def test_a_model_of_other_lengths_is_refused(folder, tmp_path):

@@ -118,10 +118,6 @@ def test_an_error_of_a_task_comes_back_as_it_was_raised(client, run):
     assert error.value.rows == refusal().rows
 
 
-@pytest.mark.skip(
-    reason="hung once in three runs of the whole suite, not understood yet; "
-    "kills in mid-build and in mid-score are tested beside the commands"
-)
 def test_a_task_whose_worker_is_killed_is_run_again(client, tmp_path):
     markers = [tmp_path / str(number) for number in range(3)]
     done = dict(as_done(client, die_once, markers))

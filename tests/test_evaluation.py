@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from epipam.baselines import distance_scores, frequency_scores
+from epipam.distance_bins import distance_bins
 from epipam.errors import EpipamError, RequestError
-from epipam.evaluation import Performance, evaluate
-from epipam.metrics import Replicates, auprc, auroc, bootstrap, curves
-from epipam.verdicts import verdict
+from epipam.evaluation import evaluate
+from epipam.metrics import auprc, auroc, bootstrap, curves
+from epipam.partners import NOBODY, PartnerScores, draw_partners
 
 # torchmetrics divides counts in float32.
 TOLERANCE = 2e-6
@@ -265,34 +266,6 @@ def test_pairs_of_one_class_give_a_sentence_instead_of_numbers():
     )
 
 
-@pytest.mark.parametrize(
-    ("model", "distance", "differences", "expected"),
-    [
-        (0.90, 0.60, [0.2, 0.4], "The model beats the best baseline, distance: "),
-        (0.61, 0.60, [-0.1, 0.1], "The model does not clearly beat the best baseline, distance: "),
-        (0.60, 0.60, [-0.1, 0.1], "The model does not beat the best baseline, distance: "),
-        (0.61, 0.60, [], "The model is above the best baseline, distance, how surely is not"),
-        (0.45, 0.40, [0.0, 0.1], "The model does not beat chance: AUROC 0.450 against 0.500"),
-        (0.51, 0.40, [0.0, 0.2], "The model does not clearly beat chance: "),
-        (0.95, None, [], "The model is above chance, how surely is not known: "),
-    ],
-)
-def test_the_verdict_says_what_was_beaten(model, distance, differences, expected):
-    rows = {
-        "model": Performance(10, 100, auroc=model, auprc=model),
-        "distance": Performance(10, 100, auroc=distance, auprc=distance),
-    }
-    base = np.full(len(differences), 0.4)
-    replicates = Replicates(
-        {
-            (scorer, metric): values
-            for metric in ("AUROC", "AUPRC")
-            for scorer, values in (("model", base + np.array(differences)), ("distance", base))
-        }
-    )
-    assert next(verdict(rows, replicates)).startswith(expected)
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -0.1, 1.1])
 def test_a_probability_that_is_none_names_its_row(bad):
     pairs, probabilities = _pairs(30), np.full(30, 0.5)
@@ -301,6 +274,44 @@ def test_a_probability_that_is_none_names_its_row(bad):
     where = rf"row 17 .*{row['enhancer_chrom']}:{row['enhancer_start']}-{row['enhancer_end']}"
     with pytest.raises(EpipamError, match=where):
         evaluate(pairs, probabilities)
+
+
+def test_controls_and_calibration_stand_beside_the_scorers():
+    """The controls themselves are tested where they are made; here, which pairs they are given."""
+    pairs = _pairs(300, share=0.3)
+    pairs.loc[::10, "label"] = -1
+    known = (pairs["label"] != -1).to_numpy()
+    probabilities = np.random.default_rng(0).random(300)
+    partners = draw_partners(pairs)
+    moved = partners.rows != NOBODY
+    swapped = PartnerScores(partners, np.where(moved, probabilities[partners.rows], np.nan))
+    result = evaluate(
+        pairs,
+        probabilities,
+        partners=swapped,
+        n_bootstrap=20,
+        groups=pairs["enhancer_chrom"].to_numpy(),
+    )
+    control = result.controls.permuted_partners
+    assert control.n_pairs == moved.sum()
+    assert control.auroc == result.scorers["model"]["all"].auroc == control.permuted_auroc
+    assert control.fall_interval is not None
+    labels = result.controls.permuted_labels
+    assert labels.n_bins == len(np.unique(distance_bins(pairs[known])))
+    assert labels.auroc == pytest.approx(0.5, abs=0.05)
+    found = result.calibration
+    difference = probabilities[known] - pairs["label"][known]
+    assert found.brier_score == pytest.approx((difference**2).mean())
+    assert result.verdicts[2:] == (labels.sentence(), control.sentence(), found.sentence())
+
+
+def test_without_a_network_the_partner_control_says_so():
+    pairs = _pairs(100, share=0.3)
+    result = evaluate(pairs, np.random.default_rng(0).random(100), n_bootstrap=0)
+    assert result.controls.permuted_partners.auroc is None
+    assert result.controls.permuted_labels.auroc is not None
+    text = "\n".join(result.lines())
+    assert "not available: only probabilities were given, and no network" in text
 
 
 def test_unusable_requests_are_refused():
@@ -318,6 +329,8 @@ def test_the_result_is_json_without_nan_and_prints_every_row():
     assert plain["scorers"]["model"]["all"]["auroc"] == result.scorers["model"]["all"].auroc
     assert plain["scorers"]["frequency"]["all"]["auroc"] is None
     text = "\n".join(result.lines())
+    assert plain["controls"]["permuted_labels"]["auroc"] is not None
+    assert plain["calibration"]["bins"][0]["n_pairs"] == result.calibration.bins[0].n_pairs
     for word in ("model", "distance", "frequency", "1:10", "chr1", "chr2", *result.verdicts):
         assert word in text
     assert "not available: no labelled training pairs" in text

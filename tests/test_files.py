@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from epipam.errors import EpipamError, RequestError
-from epipam.files import check_new_file, whole_file, write_text
+from epipam.files import check_new_file, whole_file, whole_folder, write_text
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -76,3 +76,28 @@ def test_what_cannot_be_a_new_file_is_refused(tmp_path):
         with pytest.raises(RequestError, match=what):
             check_new_file(path, "pairs", (".tsv",), overwrite=False)
     assert check_new_file(there, "pairs", (".tsv",), overwrite=True) == ".tsv"
+
+
+def test_the_folder_appears_when_the_block_ends(tmp_path):
+    with whole_folder(tmp_path / "a/b") as partial:
+        write_text(partial / "c.txt", "whole")
+        assert not (tmp_path / "a/b").exists()
+    assert (tmp_path / "a/b/c.txt").read_text() == "whole"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+
+
+def test_an_error_leaves_no_folder(tmp_path):
+    with pytest.raises(KeyError), whole_folder(tmp_path / "a") as partial:
+        write_text(partial / "c.txt", str({}["half"]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_exists_or_cannot_be_made_is_refused_before_any_work(tmp_path):
+    with pytest.raises(RequestError, match="exists already"), whole_folder(tmp_path):
+        pytest.fail("the block ran")
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(EpipamError, match="file/a: cannot be written"),
+        whole_folder(tmp_path / "file" / "a"),
+    ):
+        pytest.fail("the block ran")

@@ -85,6 +85,7 @@ def test_predictions_are_the_models_on_every_test_pair(finished, store):
 def test_metrics_stand_beside_the_baselines_and_say_what_made_them(finished, store):
     metrics = json.loads((finished.run / "metrics.json").read_text())
     assert set(metrics["test"]["scorers"]) == {"model", "distance", "frequency"}
+    assert metrics["test"]["controls"]["permuted_partners"]["n_pairs"] > 0
     provenance = metrics["provenance"]
     assert provenance["store"]["pairs"]["sha256"] == store.attributes["pairs"]["sha256"]
     assert provenance["training"]["seed"] == 1
