@@ -54,6 +54,10 @@ class RegionError(TableError):
     """A file of regions or genes that cannot be used."""
 
 
+class MotifError(RequestError):
+    """A file of motifs that cannot be read."""
+
+
 class StoreError(RequestError):
     """A folder that is no epipam store, or one that this version cannot read."""
 

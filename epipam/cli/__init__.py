@@ -16,6 +16,7 @@ COMMANDS = {
     "audit": "epipam.cli.audit:audit",
     "train": "epipam.cli.train:train",
     "evaluate": "epipam.cli.evaluate:evaluate",
+    "motifs": "epipam.cli.motifs:motifs",
     "attention": "epipam.cli.attention:attention",
     "simulate": "epipam.cli.simulate:simulate",
     "candidates": "epipam.cli.candidates:candidates",

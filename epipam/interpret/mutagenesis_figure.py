@@ -25,7 +25,7 @@ ENDINGS = (".png", ".svg")
 MOST_LETTERS = 100
 
 # Okabe and Ito (2008), distinguishable with every kind of colour vision.
-_COLOURS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
+BASE_COLOURS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
 _HEAT_MAP = "RdBu_r"
 _DOTS_PER_INCH = 150
 _WIDTH = 13.0
@@ -104,7 +104,7 @@ def strongest_stretch(bases: pd.DataFrame) -> pd.DataFrame:
 
 def _track(ax: Axes, bases: pd.DataFrame, stretch: pd.DataFrame) -> None:
     """Draw the effect of each base as a line, and where the letters below are."""
-    for base, colour in _COLOURS.items():
+    for base, colour in BASE_COLOURS.items():
         some = bases[bases["ref"] == base]
         ax.vlines(some["pos"], 0, some["effect"], color=colour, linewidth=0.7, label=base)
     ax.axvspan(stretch["pos"].min() - 0.5, stretch["pos"].max() + 0.5, color="0.92", zorder=0)
@@ -120,7 +120,7 @@ def _logo(ax: Axes, bases: pd.DataFrame) -> None:
     height = np.where(letter, bases["effect"].to_numpy()[:, None], 0.0)
     if height.any():  # no letter has a height otherwise, and logomaker warns
         letters = pd.DataFrame(height, columns=list(BASES))
-        logomaker.Logo(letters, ax=ax, color_scheme=_COLOURS, flip_below=False)
+        logomaker.Logo(letters, ax=ax, color_scheme=BASE_COLOURS, flip_below=False)
     _place_ticks(ax, bases)
     _finish(ax)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from epipam.models.conv_block import ConvBlock, initialise, pooled_positions
 from epipam.models.dropout import Dropout
+from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Network, WindowConfig
 from epipam.models.recurrent import along_both, initialise_recurrent
 
@@ -83,6 +84,9 @@ class Deeptact(Network):
         self.apply(initialise)
         initialise_recurrent(self.recurrent)
         nn.init.normal_(self.context.weight, std=0.05)
+
+    def first_layers(self) -> tuple[FirstLayer, FirstLayer]:
+        return FirstLayer(self.enhancer_block.conv), FirstLayer(self.promoter_block.conv)
 
     def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Return the logits, as `Network.forward` says."""

@@ -25,6 +25,7 @@ from epipam.models.attention import (
 )
 from epipam.models.conv_block import ConvBlock, initialise
 from epipam.models.embedding import KMER, KmerEmbedding
+from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Logits, Network, WindowConfig
 from epipam.models.onehot import opposite_strand
 
@@ -253,6 +254,15 @@ class Epipam(Network):
                 return super().attention(enhancer, promoter)
             found.append(attention)
         return found
+
+    def first_layers(self) -> tuple[FirstLayer, FirstLayer]:
+        """Return the convolutions that read both windows: one, twice, of a symmetric network."""
+        enhancer = cast(ConvBlock, self.enhancer_blocks[0])
+        promoter = cast(ConvBlock, (self.promoter_blocks or self.enhancer_blocks)[0])
+        return (
+            FirstLayer(enhancer.conv, self.enhancer_embedding),
+            FirstLayer(promoter.conv, self.promoter_embedding or self.enhancer_embedding),
+        )
 
     def _block(
         self, index: int, enhancer: Tensor, promoter: Tensor

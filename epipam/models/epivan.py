@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from epipam.models.conv_block import ConvBlock, initialise, pooled_positions
 from epipam.models.dropout import Dropout
 from epipam.models.embedding import KMER, KmerEmbedding
+from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Network, WindowConfig
 from epipam.models.recurrent import along_both, initialise_recurrent
 
@@ -78,6 +79,12 @@ class Epivan(Network):
         self.apply(initialise)
         initialise_recurrent(self.recurrent)
         self.attention_layer.initialise()
+
+    def first_layers(self) -> tuple[FirstLayer, FirstLayer]:
+        return (
+            FirstLayer(self.enhancer_block.conv, self.enhancer_embedding),
+            FirstLayer(self.promoter_block.conv, self.promoter_embedding),
+        )
 
     def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Return the logits, as `Network.forward` says."""

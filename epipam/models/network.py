@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from torch import Tensor, nn
 
 from epipam.errors import ModelError
+from epipam.models.first_layer import FirstLayer
 from epipam.models.hub import HubFolder
 from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
 
@@ -82,3 +83,7 @@ class Network(nn.Module, HubFolder):
         raise ModelError(
             "this model has no position attention to look at: only an epipam or epipam-embed has"
         )
+
+    def first_layers(self) -> tuple[FirstLayer, FirstLayer]:
+        """Return the convolutions that read the enhancer's and the promoter's window."""
+        raise ModelError("this model has no convolution whose kernels could be read as motifs")

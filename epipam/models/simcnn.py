@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from epipam.models.conv_block import ConvBlock, initialise, pooled_positions
 from epipam.models.dropout import Dropout
+from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Network, WindowConfig
 
 
@@ -73,6 +74,10 @@ class Simcnn(Network):
             nn.BatchNorm1d(1),
         )
         self.apply(initialise)
+
+    def first_layers(self) -> tuple[FirstLayer, FirstLayer]:
+        enhancer, promoter = self.enhancer_branch, self.promoter_branch
+        return FirstLayer(enhancer.first.conv), FirstLayer(promoter.first.conv)
 
     def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Return the logits, as `Network.forward` says."""

@@ -159,12 +159,17 @@ class Store:
     def read_plan(self, contig: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (label int8, copy int16) of a contig's rows in order, whole chunks at a time."""
         copy_column = schema.WINDOW_COLUMNS.index("copy")
+        for label, window in self.read_places(contig):
+            yield label, window[:, copy_column].astype(np.int16)
+
+    def read_places(self, contig: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield label and window, as `Rows` has them, of a contig's rows in order: no sequence."""
         chunk = self.chunk_rows(contig)
         step = chunk * max(1, self._array(contig, schema.WINDOW).chunks[0] // chunk)
         for start in range(0, self.n_rows(contig), step):
             window = self._read(contig, schema.WINDOW, start, start + step)
             label = self._read(contig, schema.LABEL, start, start + step)
-            yield label, window[:, copy_column].astype(np.int16)
+            yield label, window
 
     def pairs(self, contig: str) -> pd.DataFrame:
         """Return a contig's pairs: the canonical columns and `pair`, their number in the table."""

@@ -3,41 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from narrow_networks import ENHANCER, NETWORKS, PROMOTER, narrow, packed_windows
 from torch.nn import functional as F
 
-from epipam.encoding import pack
 from epipam.engine import PairWindows, PlainEngine
-from epipam.models import create_model, load_model, save_model, unpack
-from epipam.models.catalogue import MODELS
-from epipam.models.registry import model_config, model_name, network_class
+from epipam.models import load_model, save_model, unpack
+from epipam.models.registry import model_config, model_name
 from epipam.scoring import engine_for
-
-ENHANCER, PROMOTER = 251, 240
-NETWORKS = [name for name, entry in MODELS.items() if not entry.boosted]
-# Narrow, so that a test takes a second; the published shapes are tested model by model.
-NARROW = {
-    "Epipam": {"channels": 16, "kernels": (9, 5, 3), "pools": (5, 4, 3)},
-    "Epivan": {"channels": 16, "units": 10},
-    "Deeptact": {"channels": 32, "units": 10, "hidden": 40},
-    "Speid": {"channels": 32, "units": 10, "hidden": 40},
-    "Simcnn": {"channels": (16, 12), "hidden": 40},
-}
-
-
-def narrow(name: str) -> nn.Module:
-    torch.manual_seed(0)
-    kind = network_class(name)
-    return create_model(name, kind.config_class(ENHANCER, PROMOTER, **NARROW[kind.__name__]))
-
-
-def packed_windows(rng: np.random.Generator, n: int) -> list[torch.Tensor]:
-    codes = np.array([8, 4, 2, 1, 0], dtype=np.uint8)
-    share = [0.24] * 4 + [0.04]
-    return [
-        torch.from_numpy(pack(rng.choice(codes, (n, length), p=share)))
-        for length in (ENHANCER, PROMOTER)
-    ]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
