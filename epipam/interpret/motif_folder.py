@@ -144,9 +144,7 @@ def lines(result: Mapping[str, Any], folder: Path, max_q: float) -> Iterator[str
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
-    text = table.to_csv(
-        sep="\t", index=False, na_rep=".", float_format="%.6g", lineterminator="\n"
-    )
+    text = table.to_csv(sep="\t", index=False, na_rep=".", float_format="%.6g", lineterminator="\n")
     write_text(path, text)
 
 
