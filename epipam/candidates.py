@@ -6,7 +6,7 @@ with an odd number of bases a midpoint is a half. Both limits of the distance ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pysam
 
+from epipam.contigs import find_contigs, listed_contigs
 from epipam.errors import RequestError
 from epipam.files import check_new_file, whole_file
 from epipam.gene_annotation import GeneFeatures
@@ -92,6 +93,13 @@ class SharedContigs(NamedTuple):
     promoter: list[list[int]]
     renamed: dict[str, str]
 
+    def only(self, codes: Sequence[int]) -> SharedContigs:
+        """Return those that are among some contigs of the enhancers."""
+        kept = [i for i, code in enumerate(self.enhancer) if code in codes]
+        return self._replace(
+            enhancer=[self.enhancer[i] for i in kept], promoter=[self.promoter[i] for i in kept]
+        )
+
 
 def write_candidates(
     enhancers_path: str | Path,
@@ -102,6 +110,7 @@ def write_candidates(
     min_distance: int = 0,
     genes: GeneFeatures | None = None,
     ignore_chr: bool = False,
+    contigs: Sequence[str] | None = None,
     overwrite: bool = False,
     on_pairs: Callable[[int], None] = lambda pairs: None,
 ) -> CandidatesResult:
@@ -123,6 +132,8 @@ def write_candidates(
         Which promoters the genes of an annotation have.
     ignore_chr
         Take `chr1` and `1` for one contig; the pairs bear the names of the enhancers.
+    contigs
+        Only the pairs on these contigs, as the enhancers spell them or without `chr`; all without.
     on_pairs
         Called with the number of pairs written since the last call, some thousand at a time.
 
@@ -139,23 +150,30 @@ def write_candidates(
     check_candidates(out, max_distance, min_distance, overwrite=overwrite)
     enhancers = read_regions(enhancers_path)
     promoters = read_regions(promoters_path, genes or GeneFeatures())
-    contigs = shared_contigs(enhancers, promoters, ignore_chr=ignore_chr)
+    shared = shared_contigs(enhancers, promoters, ignore_chr=ignore_chr)
+    asked = (
+        (enhancers.contigs, promoters.contigs)
+        if contigs is None
+        else _asked_contigs(enhancers, promoters, contigs)
+    )
+    shared = shared.only([enhancers.contigs.index(name) for name in asked[0]])
     n_pairs = told = 0
     with whole_file(out) as partial:
         handle = pysam.BGZFile(str(partial), "w", None) if out.suffix == ".gz" else None
         with closing(handle or partial.open("wb")) as rows:
             rows.write(("\t".join(HEADER) + "\n").encode())
-            lines = _Rows(enhancers, promoters, contigs.renamed)
-            for pairs in iter_candidates(enhancers, promoters, contigs, max_distance, min_distance):
+            lines = _Rows(enhancers, promoters, shared.renamed)
+            for pairs in iter_candidates(enhancers, promoters, shared, max_distance, min_distance):
                 rows.write(lines.text(pairs).encode())
                 n_pairs += len(pairs.distance)
                 if n_pairs - told >= _BLOCK_PAIRS:  # contigs can be many and small
                     on_pairs(n_pairs - told)
                     told = n_pairs
         if n_pairs == 0:
+            where = "" if contigs is None else f" on {', '.join(contigs)}"
             raise RequestError(
                 f"{enhancers_path}: no promoter of {promoters_path} lies {min_distance:,} to "
-                f"{max_distance:,} bp from any enhancer; --max-distance sets another limit"
+                f"{max_distance:,} bp from any enhancer{where}; --max-distance sets another limit"
             )
     if n_pairs > told:
         on_pairs(n_pairs - told)
@@ -164,9 +182,9 @@ def write_candidates(
         n_pairs,
         len(enhancers),
         len(promoters),
-        _others(enhancers.contigs, contigs.enhancer),
-        _others(promoters.contigs, [code for codes in contigs.promoter for code in codes]),
-        contigs.renamed,
+        _others(asked[0], [enhancers.contigs[code] for code in shared.enhancer]),
+        _others(asked[1], [promoters.contigs[code] for codes in shared.promoter for code in codes]),
+        shared.renamed,
     )
 
 
@@ -302,9 +320,29 @@ def _texts(regions: Regions, renamed: dict[str, str]) -> list[tuple[str, str, st
     return list(zip(texts, names, regions.strands, strict=True))
 
 
-def _others(contigs: list[str], shared: Iterable[int]) -> list[str]:
+def _asked_contigs(
+    enhancers: Regions, promoters: Regions, names: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Return the enhancers' contigs that are asked for, and the promoters', each as spelled there.
+
+    Raises
+    ------
+    RequestError
+        For a name that is in neither file.
+    """
+    found, missing = find_contigs(enhancers.contigs, names)
+    _, nowhere = find_contigs(promoters.contigs, missing)
+    if nowhere:
+        raise RequestError(
+            f"{enhancers.path} and {promoters.path} have nothing on {', '.join(nowhere)}; they "
+            f"have {listed_contigs([*enhancers.contigs, *promoters.contigs])}"
+        )
+    return list(found), list(find_contigs(promoters.contigs, names)[0])
+
+
+def _others(contigs: Iterable[str], shared: Iterable[str]) -> list[str]:
     kept = set(shared)
-    return [name for code, name in enumerate(contigs) if code not in kept]
+    return [name for name in contigs if name not in kept]
 
 
 def _some(names: list[str]) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -71,6 +71,16 @@ class PairTable:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def take(self, rows: np.ndarray) -> PairTable:
+        """Return some pairs, in the order given, without the rows that cannot be read."""
+        return replace(
+            self,
+            frame=self.frame.iloc[rows].reset_index(drop=True),
+            line=self.line[rows],
+            fields=[self.fields[i] for i in rows.tolist()] if self.fields else [],
+            malformed=[],
+        )
 
 
 def read_pairs(

@@ -112,12 +112,4 @@ class Selection:
 
 def take(pairs: ScoredPairs, rows: np.ndarray) -> ScoredPairs:
     """Return some rows of a piece, in the order given."""
-    table = pairs.table
-    part = PairTable(
-        table.path,
-        table.frame.iloc[rows].reset_index(drop=True),
-        table.line[rows],
-        table.layout,
-        [table.fields[i] for i in rows.tolist()] if table.fields else [],
-    )
-    return ScoredPairs(part, pairs.probability[rows], pairs.logit[rows])
+    return ScoredPairs(pairs.table.take(rows), pairs.probability[rows], pairs.logit[rows])

@@ -9,6 +9,8 @@ from pathlib import Path
 BATCH_SIZE = 256
 # Bytes of what is kept per window, for models with position attention.
 CACHE_SIZE = 512_000_000
+# Rows of a pair table that are read, scored and written at a time.
+CHUNK_ROWS = 20_000
 
 
 @dataclass(frozen=True)

@@ -42,12 +42,12 @@ from epipam.score_formats import (
 )
 from epipam.score_selection import ScoredPairs, Selection, take
 from epipam.score_settings import ALL_PAIRS, OutputOptions
-from epipam.sorted_rows import INDEX_SUFFIXES, Columns, SortedRows, index_suffix, write_index
+from epipam.sorted_rows import Columns, SortedRows, index_suffix, remove_indexes, write_index
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-__all__ = ["ENDINGS", "FurtherColumns", "ScoreWriter", "check_output", "open_writer"]
+__all__ = ["ENDINGS", "TRACKS", "FurtherColumns", "ScoreWriter", "check_output", "open_writer"]
 
 _BEDPE_COLUMNS = Columns(key=(0, 1, 3, 4, 2, 5), contigs=(0, 3))
 _TSV_COLUMNS = Columns(key=(0, 1, 4, 5, 2, 6), contigs=(0, 4))
@@ -61,7 +61,7 @@ _TEXTS = {
     ".longrange": (_BED_COLUMNS, 0),
     ".igv.bedpe": (_IGV_COLUMNS, 0),
 }
-_TRACKS = frozenset({".interact", ".inter.bb", ".longrange", ".igv.bedpe"})
+TRACKS = frozenset({".interact", ".inter.bb", ".longrange", ".igv.bedpe"})
 ENDINGS = (*(e for text in _TEXTS for e in (text, f"{text}.gz")), ".parquet", ".inter.bb")
 
 _BLANKS = str.maketrans("\t\r\n", "   ")
@@ -159,7 +159,7 @@ def open_writer(
         Where writing fails.
     """
     ending = check_output(out, overwrite=overwrite, options=options)
-    sort = options.sort or options.index or ending.removesuffix(".gz") in _TRACKS
+    sort = options.sort or options.index or ending.removesuffix(".gz") in TRACKS
     with (
         whole_file(out) as partial_file,
         tempfile.TemporaryDirectory(
@@ -193,8 +193,7 @@ def open_writer(
                 columns, headers = _TEXTS[ending.removesuffix(".gz")]
                 write_index(partial_file, index, columns, csi=suffix == ".csi", headers=headers)
     if ending.endswith(".gz"):
-        for stale in set(INDEX_SUFFIXES) - {suffix}:
-            out.with_name(out.name + stale).unlink(missing_ok=True)
+        remove_indexes(out, but=suffix)
 
 
 class _TextSink:
@@ -213,7 +212,7 @@ class _TextSink:
     def __init__(
         self, path: Path, out: Path, ending: str, work: Path | None, options: OutputOptions
     ) -> None:
-        self.scored_only = ending.removesuffix(".gz") in _TRACKS
+        self.scored_only = ending.removesuffix(".gz") in TRACKS
         self.end = 0
         self.contigs: set[str] = set()
         self._format = ending.removesuffix(".gz")

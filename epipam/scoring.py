@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from epipam.checks import PairCheck, Tally, check_pairs
+from epipam.contig_part import ContigPart
 from epipam.devices import choose_device
 from epipam.encoding import encode_packed
 from epipam.engine import Engine, PairWindows, PlainEngine
@@ -19,11 +20,9 @@ from epipam.genome import Genome
 from epipam.models import Epipam, Network, load_model
 from epipam.pairs import PairTable, iter_pairs
 from epipam.region_engine import RegionEngine
-from epipam.score_settings import ALL_PAIRS, BATCH_SIZE, CACHE_SIZE, OutputOptions
+from epipam.score_settings import ALL_PAIRS, BATCH_SIZE, CACHE_SIZE, CHUNK_ROWS, OutputOptions
 from epipam.score_writers import FurtherColumns, check_output, open_writer
 from epipam.windows import resize
-
-CHUNK_ROWS = 20_000
 
 CheckedTable = tuple[PairTable, PairCheck]
 Scored = tuple[PairTable, PairCheck, np.ndarray]
@@ -160,6 +159,7 @@ def score_file(
     label_column: str | None = None,
     bad_pairs: str = "fail",
     trans: str = "error",
+    contigs: Sequence[str] | None = None,
     output: OutputOptions = ALL_PAIRS,
     overwrite: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
@@ -178,6 +178,8 @@ def score_file(
         rows without a score.
     trans
         `error` or `keep`: whether anchors on different chromosomes are scored.
+    contigs
+        Only the pairs of these contigs, as `epipam.contig_part` has them; all without.
     output
         Which pairs are written, in which order, and what beside them.
     on_rows
@@ -193,6 +195,7 @@ def score_file(
     out = Path(out)
     ending = check_output(out, overwrite=overwrite, options=output)
     genome = Genome(genome_path)
+    part = None if contigs is None else ContigPart(genome, contigs)
 
     def checked() -> Iterator[CheckedTable]:
         for table in iter_pairs(
@@ -203,7 +206,10 @@ def score_file(
             malformed=bad_pairs,
         ):
             lengths = (engine.enhancer_length, engine.promoter_length)
-            yield table, check_pairs(table, genome, *lengths, allow_trans=trans == "keep")
+            pairs = table if part is None else part.of(table)
+            yield pairs, check_pairs(pairs, genome, *lengths, allow_trans=trans == "keep")
+        if part is not None:
+            part.require(pairs_path)
 
     if bad_pairs == "fail":
         before, columns = Tally(Path(pairs_path), genome), FurtherColumns(ending)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from epipam.contigs import listed_contigs, natural_order, select_contigs, without_chr
 from epipam.errors import RequestError
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class ChromosomeSplit:
 
     def summary(self) -> str:
         """Say in a line which contigs play which part."""
-        parts = [f"{part} {_listed(getattr(self, part))}" for part in PARTS]
-        return "; ".join(parts + ([f"unused {_listed(self.unused)}"] if self.unused else []))
+        parts = [f"{part} {listed_contigs(getattr(self, part))}" for part in PARTS]
+        return "; ".join(parts + ([f"unused {listed_contigs(self.unused)}"] if self.unused else []))
 
 
 class RandomSplit(NamedTuple):
@@ -98,7 +98,7 @@ def folds(contigs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         Each contig at most once, spelled as given.
     """
     present = natural_order(contigs)
-    by_name = [_without_chr(contig) for contig in present]
+    by_name = [without_chr(contig) for contig in present]
     if _are_human(by_name):
         groups = []
         for first in range(0, len(FOLD_CHROMOSOMES), CHROMOSOMES_PER_FOLD):
@@ -151,10 +151,12 @@ def fold_contigs(contigs: Sequence[str], fold: int) -> tuple[str, ...]:
     if not groups:
         raise RequestError(f"there is no fold {fold}: no contig holds data")
     if not 0 <= fold < len(groups):
-        raise RequestError(f"there is no fold {fold}: {_listed(contigs)} make folds {occupied}")
+        raise RequestError(
+            f"there is no fold {fold}: {listed_contigs(contigs)} make folds {occupied}"
+        )
     if not groups[fold]:
         raise RequestError(
-            f"fold {fold} leaves the test part empty, with data on {_listed(contigs)}; "
+            f"fold {fold} leaves the test part empty, with data on {listed_contigs(contigs)}; "
             f"the folds with contigs to test are {occupied}"
         )
     return groups[fold]
@@ -196,38 +198,6 @@ def explicit_split(
     return _checked(
         contigs, ChromosomeSplit(train, chosen_validation, chosen_test), "this choice of contigs"
     )
-
-
-def select_contigs(contigs: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Find the named contigs: an exact match, else one that differs by a leading `chr` only.
-
-    Returns
-    -------
-    tuple of str
-        Spelled as in `contigs`, in natural order, each once.
-
-    Raises
-    ------
-    RequestError
-        A name that matches no contig; the message lists those there are.
-    """
-    present = set(contigs)
-    without_chr = {_without_chr(contig): contig for contig in sorted(present, reverse=True)}
-    found, missing = set(), []
-    for name in names:
-        contig = name if name in present else without_chr.get(_without_chr(name))
-        if contig is None:
-            missing.append(name)
-        else:
-            found.add(contig)
-    if missing:
-        raise RequestError(f"no data on {', '.join(missing)}; there is data on {_listed(contigs)}")
-    return natural_order(found)
-
-
-def natural_order(contigs: Iterable[str]) -> tuple[str, ...]:
-    """Sort contigs as a reader expects, each once: chr2, chr10, chrX; `chr` itself is ignored."""
-    return tuple(sorted(set(contigs), key=_natural_key))
 
 
 def random_split(
@@ -316,7 +286,7 @@ def _checked(contigs: Sequence[str], split: ChromosomeSplit, what: str) -> Chrom
     if empty:
         raise RequestError(
             f"{what} leaves the {' and the '.join(empty)} part empty, with data on "
-            f"{_listed(contigs)}; name contigs with --test and --validation, at least one "
+            f"{listed_contigs(contigs)}; name contigs with --test and --validation, at least one "
             "each, and leave one to train on"
         )
     taken = {*split.train, *split.validation, *split.test}
@@ -329,20 +299,3 @@ def _are_human(names: Sequence[str]) -> bool:
     n_known = sum(name in FOLD_CHROMOSOMES for name in names)
     beyond = any(name.isdigit() and name not in FOLD_CHROMOSOMES for name in names)
     return 2 * n_known > len(names) and not beyond
-
-
-def _without_chr(contig: str) -> str:
-    return contig.removeprefix("chr")
-
-
-def _natural_key(contig: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Order digits by value and before letters: chr2, chr10, chrX; equal keys by spelling."""
-    pieces = re.findall(r"[0-9]+|[^0-9]+", _without_chr(contig))
-    key = [(0, int(piece), "") if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces]
-    return key, contig
-
-
-def _listed(contigs: Sequence[str], most: int = 30) -> str:
-    names = natural_order(contigs)
-    listed = ", ".join(names[:most]) or "no contig"
-    return listed if len(names) <= most else f"{listed} and {len(names) - most} more"

@@ -13,6 +13,7 @@ from epipam import candidates
 from epipam.candidates import check_candidates, iter_candidates, shared_contigs, write_candidates
 from epipam.errors import RegionError, RequestError
 from epipam.gene_annotation import GeneFeatures
+from epipam.merging.tables import merge_tables
 from epipam.pairs import read_pairs
 from epipam.region_table import Region, gather
 
@@ -115,6 +116,34 @@ def test_the_output_is_a_pair_table_and_can_be_indexed(write, tmp_path):
         assert len(list(index.fetch("chr1", 25, 26))) == 2
     with pysam.BGZFile(str(out)) as handle:
         assert handle.readline().startswith(b"#chrom1")
+
+
+def test_parts_end_to_end_are_the_whole(write, tmp_path):
+    enhancers = write(
+        "".join(f"chr{c}\t{10 * i}\t{10 * i + 5}\n" for i in range(9) for c in "213"), "e"
+    )
+    promoters = write(
+        "".join(f"{c}\t{8 * i}\t{8 * i + 5}\n" for i in range(9) for c in "1243"), "p"
+    )
+    options = {"max_distance": 30, "ignore_chr": True}
+    write_candidates(enhancers, promoters, tmp_path / "whole.bedpe", **options)
+    parts = [tmp_path / f"{i}.bedpe" for i in range(2)]
+    first = write_candidates(enhancers, promoters, parts[0], contigs=["2", "4"], **options)
+    write_candidates(enhancers, promoters, parts[1], contigs=["chr3", "chr1"], **options)
+    merge_tables(parts, tmp_path / "merged.bedpe")
+    assert (tmp_path / "merged.bedpe").read_text() == (tmp_path / "whole.bedpe").read_text()
+    assert (first.without_promoter, first.without_enhancer) == ([], ["4"])
+
+
+def test_a_part_must_name_contigs_that_are_there_and_have_pairs(write, tmp_path):
+    enhancers = write("chr1\t1\t5\nchr2\t1\t5\n", "e.bed")
+    promoters = write("chr1\t1\t5\nchr3\t1\t5\n", "p.bed")
+    out = tmp_path / "out.bedpe"
+    with pytest.raises(RequestError, match=r"nothing on chrX; they have chr1, chr2, chr3"):
+        write_candidates(enhancers, promoters, out, contigs=["chr1", "chrX"])
+    with pytest.raises(RequestError, match=r"from any enhancer on chr2, chr3; --max-distance"):
+        write_candidates(enhancers, promoters, out, contigs=["chr2", "chr3"])
+    assert write_candidates(enhancers, promoters, out, contigs=["1", "chr2"]).pairs == 1
 
 
 @pytest.mark.parametrize("most", [1_000_000, 2_000_000])

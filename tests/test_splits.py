@@ -15,7 +15,6 @@ from epipam.splits import (
     folds,
     leakage,
     random_split,
-    select_contigs,
 )
 
 HUMAN = [f"chr{number}" for number in range(1, 23)] + ["chrX"]
@@ -137,11 +136,6 @@ def test_explicit_lists_are_checked():
         explicit_split(["chr2", "chr1"], ["chr7"], ["chr1"])
     with pytest.raises(RequestError, match="leaves the train part empty"):
         explicit_split(["chr2", "chr1"], ["chr2"], ["chr1"])
-
-
-def test_an_exact_name_is_preferred_to_its_alias():
-    assert select_contigs(["chr1", "1"], ["1"]) == ("1",)
-    assert select_contigs(["chr1", "1"], ["chr1"]) == ("chr1",)
 
 
 @given(st.integers(10, 300), st.integers(0, 2**32))

@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "epipam.cli.simulate:simulate",
     "candidates": "epipam.cli.candidates:candidates",
     "score": "epipam.cli.score:score",
+    "merge": "epipam.cli.merge:merge",
     "variants": "epipam.cli.variants:variants",
     "mutagenesis": "epipam.cli.mutagenesis:mutagenesis",
     "kipoi": "epipam.cli.kipoi:kipoi",

@@ -17,6 +17,7 @@ from epipam.cli.command import (
     progress,
     workers_options,
 )
+from epipam.cli.options import contigs_option
 from epipam.cluster import Workforce
 from epipam.memory import share_one_arena
 from epipam.store import BuildResult, StoreSettings
@@ -66,6 +67,7 @@ DEFAULT = StoreSettings()
     default="fail",
     help="Pairs that cannot be windowed: stop before any work, or leave them out and count them.",
 )
+@contigs_option
 @workers_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing store.")
 @json_option
@@ -80,6 +82,7 @@ def build_store(
     seed: int,
     label_column: str | None,
     bad_pairs: str,
+    contigs: tuple[str, ...] | None,
     workforce: Workforce,
     overwrite: bool,
     as_json: bool,
@@ -90,6 +93,8 @@ def build_store(
     published ChIA-PET list, plain or gzip. A build that was killed goes on where it was when
     the same command is given again.
     """
+    if contigs is not None and out is None:
+        raise click.UsageError("--contigs makes a part of a store, which needs a name: -o")
     settings = StoreSettings(enhancer_length, promoter_length, augment, max_shift, seed)
     share_one_arena()
     with ExitStack() as stack:
@@ -110,6 +115,7 @@ def build_store(
             bad_pairs=bad_pairs,
             workers=workforce.workers,
             scheduler=workforce.scheduler,
+            contigs=contigs,
             overwrite=overwrite,
             on_start=on_start,
             on_contig=lambda name: advance(1, name),

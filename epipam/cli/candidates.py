@@ -8,6 +8,7 @@ import click
 
 from epipam.candidates import MAX_DISTANCE, write_candidates
 from epipam.cli.command import EpipamCommand, json_option, print_result, row_progress
+from epipam.cli.options import contigs_option
 from epipam.gene_annotation import DOWNSTREAM, UPSTREAM, GeneFeatures
 
 _SHOWN = 5
@@ -68,6 +69,7 @@ _SHOWN = 5
     is_flag=True,
     help="Take chr1 and 1 for one contig; pairs bear the enhancers' names.",
 )
+@contigs_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
 def candidates(
@@ -81,6 +83,7 @@ def candidates(
     feature: str,
     gene_types: tuple[str, ...],
     ignore_chr: bool,
+    contigs: tuple[str, ...] | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -97,15 +100,16 @@ def candidates(
             min_distance=min_distance,
             genes=GeneFeatures(upstream, downstream, feature, gene_types),
             ignore_chr=ignore_chr,
+            contigs=contigs,
             overwrite=overwrite,
             on_pairs=advance,
         )
-    for what, contigs in (
+    for what, lonely in (
         ("promoter", result.without_promoter),
         ("enhancer", result.without_enhancer),
     ):
-        if contigs:
-            click.echo(f"note: no {what} on {_some(contigs)}: no pairs there", err=True)
+        if lonely:
+            click.echo(f"note: no {what} on {_some(lonely)}: no pairs there", err=True)
     if result.renamed:
         pairs = [f"{name} as {contig}" for name, contig in result.renamed.items()]
         click.echo(f"note: read {_some(pairs)} of the promoters' contigs", err=True)

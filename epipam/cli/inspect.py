@@ -72,6 +72,11 @@ def _store_lines(store: Store, facts: dict[str, Any]) -> Iterator[str]:
     yield f"  pairs         {pairs['name']}: {pairs['stored']:,} of {pairs['rows']:,} stored"
     for reason, count in pairs["skipped"].items():
         yield f"                left out: {count:,} {reason}"
+    if part := facts.get("part"):
+        yield (
+            f"  part          {', '.join(part['contigs'])}: {len(part['contigs'])} of "
+            f"{len(part['of'])} chromosomes with pairs; epipam merge makes the whole"
+        )
     yield (
         f"  windows       enhancer {store.enhancer_length:,} bp, "
         f"promoter {store.promoter_length:,} bp"

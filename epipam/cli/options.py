@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from epipam.score_settings import BATCH_SIZE, CACHE_SIZE
+from epipam.score_settings import BATCH_SIZE, CACHE_SIZE, OutputOptions
 
 MEGABYTE = 1_000_000
 
@@ -27,6 +28,65 @@ def output_option(help: str) -> Decorator:
     """Add `-o`: the file to write, as `out`."""
     path = click.Path(path_type=Path)
     return click.option("-o", "--output", "out", type=path, required=True, help=help)
+
+
+def contigs_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--contigs`: names of contigs, as the argument `contigs`, None without."""
+    return click.option(
+        "--contigs",
+        metavar="NAME,...",
+        callback=_split_names,
+        help="Work on the part that lies on these contigs; epipam merge puts parts together.",
+    )(function)
+
+
+def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says which scores are written and how, as the argument `output`."""
+
+    @click.option(
+        "--min-score",
+        type=click.FloatRange(0, 1),
+        help="Write only pairs of at least this probability.",
+    )
+    @click.option(
+        "--top",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Write only the N best pairs of each promoter.",
+    )
+    @click.option(
+        "--sort", is_flag=True, help="Sort a table by position; browser tracks always are."
+    )
+    @click.option(
+        "--index", is_flag=True, help="Sort, and write a tabix index beside the file, a .gz."
+    )
+    @click.option(
+        "--genes",
+        type=click.Path(path_type=Path),
+        help="Also write the best enhancers of each gene: .tsv or .tsv.gz.",
+    )
+    @click.option(
+        "--genes-top",
+        type=click.IntRange(1),
+        default=OutputOptions.genes_top,
+        metavar="N",
+        help="How many enhancers of each gene.",
+    )
+    @functools.wraps(function)
+    def with_selection(
+        *args: Any,
+        min_score: float | None,
+        top: int | None,
+        sort: bool,
+        index: bool,
+        genes: Path | None,
+        genes_top: int,
+        **kwargs: Any,
+    ) -> Any:
+        output = OutputOptions(min_score, top, sort, index, genes, genes_top)
+        return function(*args, output=output, **kwargs)
+
+    return with_selection
 
 
 def trans_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,3 +121,14 @@ def device_options(function: Callable[..., Any]) -> Callable[..., Any]:
         default=BATCH_SIZE,
         help="Pairs per forward pass, of a model without position attention.",
     )(function)
+
+
+def _split_names(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = tuple(name for name in map(str.strip, value.split(",")) if name)
+    if not names:
+        raise click.BadParameter("names no contig; give names with commas between: chr1,chr2")
+    return names

@@ -21,9 +21,11 @@ from epipam.cli.command import (
 from epipam.cli.options import (
     MEGABYTE,
     cache_size_option,
+    contigs_option,
     device_options,
     output_option,
     pairs_arguments,
+    selection_options,
     trans_option,
 )
 from epipam.cluster import Workforce
@@ -40,31 +42,8 @@ if TYPE_CHECKING:
     "A table (.bedpe, .tsv, .parquet) or a browser track (.interact, .inter.bb, .longrange, "
     ".igv.bedpe); text also as .gz (bgzip)."
 )
-@click.option(
-    "--min-score",
-    type=click.FloatRange(0, 1),
-    help="Write only pairs of at least this probability.",
-)
-@click.option(
-    "--top",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Write only the N best pairs of each promoter.",
-)
-@click.option("--sort", is_flag=True, help="Sort a table by position; browser tracks always are.")
-@click.option("--index", is_flag=True, help="Sort, and write a tabix index beside the file, a .gz.")
-@click.option(
-    "--genes",
-    type=click.Path(path_type=Path),
-    help="Also write the best enhancers of each gene: .tsv or .tsv.gz.",
-)
-@click.option(
-    "--genes-top",
-    type=click.IntRange(1),
-    default=OutputOptions.genes_top,
-    metavar="N",
-    help="How many enhancers of each gene.",
-)
+@contigs_option
+@selection_options
 @cache_size_option
 @device_options
 @click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
@@ -83,12 +62,8 @@ def score(
     genome: Path,
     pairs: Path,
     out: Path,
-    min_score: float | None,
-    top: int | None,
-    sort: bool,
-    index: bool,
-    genes: Path | None,
-    genes_top: int,
+    contigs: tuple[str, ...] | None,
+    output: OutputOptions,
     cache_size: int,
     batch_size: int,
     device: str,
@@ -106,7 +81,6 @@ def score(
     """
     from epipam.score_writers import check_output
 
-    output = OutputOptions(min_score, top, sort, index, genes, genes_top)
     check_output(out, overwrite=overwrite, options=output)
     from epipam.memory import keep_freed_memory
     from epipam.models.registry import read_config
@@ -127,6 +101,7 @@ def score(
                 label_column=label_column,
                 bad_pairs=bad_pairs,
                 trans=trans,
+                contigs=contigs,
                 output=output,
                 overwrite=overwrite,
                 on_rows=advance,
@@ -136,9 +111,9 @@ def score(
     lines = [f"{result.path}: {kept}{result.rows:,} pairs"]
     lines += [f"  without a score: {n:,} {reason}" for reason, n in result.skipped.items()]
     found = {"rows": result.rows, "written": result.written, "skipped": result.skipped}
-    if genes is not None:
-        lines.append(f"{genes}: the best enhancers of each gene")
-        found["genes"] = str(genes)
+    if output.genes is not None:
+        lines.append(f"{output.genes}: the best enhancers of each gene")
+        found["genes"] = str(output.genes)
     print_result(
         {"scores": str(result.path), **found},
         iter(lines),

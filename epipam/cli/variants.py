@@ -10,6 +10,7 @@ from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_r
 from epipam.cli.options import (
     MEGABYTE,
     cache_size_option,
+    contigs_option,
     device_options,
     output_option,
     pairs_arguments,
@@ -21,6 +22,7 @@ from epipam.cli.options import (
 @pairs_arguments
 @click.argument("variants", metavar="VCF", type=click.Path(path_type=Path))
 @output_option(".tsv, .tsv.gz (bgzip) or .parquet.")
+@contigs_option
 @cache_size_option
 @device_options
 @click.option(
@@ -38,6 +40,7 @@ def variants(
     pairs: Path,
     variants: Path,
     out: Path,
+    contigs: tuple[str, ...] | None,
     cache_size: int,
     batch_size: int,
     device: str,
@@ -72,6 +75,7 @@ def variants(
             out,
             bad_pairs=bad_pairs,
             trans=trans,
+            contigs=contigs,
             overwrite=overwrite,
             on_rows=advance,
         )

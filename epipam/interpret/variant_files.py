@@ -6,8 +6,9 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,8 @@ class VariantReader:
     ----------
     path
         VCF, plain, gzip or bgzip, or BCF. An index is not needed. Genotypes are not read.
+    wanted
+        Says of a chromosome's name whether its records are wanted; others are passed over.
 
     Attributes
     ----------
@@ -77,8 +80,11 @@ class VariantReader:
         For a file that is missing, damaged or no VCF, when it is opened or read.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self, path: str | Path, wanted: Callable[[str], bool] = lambda chrom: True
+    ) -> None:
         self.path = Path(path)
+        self._wanted = cache(wanted)
         self.records = self.alleles = 0
         self.skipped: Counter[str] = Counter()
 
@@ -131,8 +137,9 @@ class VariantReader:
                     "or cut short (`bcftools view` names the fault)"
                 ) from None
             place = f"{record.chrom}:{record.pos}"
-            self.records += 1
-            yield from self._split(record)
+            if self._wanted(record.chrom):
+                self.records += 1
+                yield from self._split(record)
 
     def _split(self, record: pysam.VariantRecord) -> Iterator[Allele]:
         """Yield each ALT with a sequence; count the others."""

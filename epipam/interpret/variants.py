@@ -9,15 +9,13 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from epipam.checks import Tally, check_pairs
+from epipam.contig_part import ContigPart
 from epipam.engine import Engine
 from epipam.errors import MAX_REPORTED_ROWS
 from epipam.files import check_new_file
@@ -26,25 +24,13 @@ from epipam.interpret.change_scorer import ChangeScorer, PairOf, WindowOf
 from epipam.interpret.column_tables import ENDINGS, Write, open_table
 from epipam.interpret.edits import Edit, removes
 from epipam.interpret.variant_files import Allele, VariantError, VariantReader
-from epipam.interpret.window_sweep import Hit, Pair, Place, SortedWindows, WindowSweep
-from epipam.pair_names import pair_names
-from epipam.pairs import PairTable, iter_pairs
+from epipam.interpret.variant_pairs import PAIR_COLUMNS, sort_pairs
+from epipam.interpret.window_sweep import Hit, SortedWindows, WindowSweep
 from epipam.scoring import probabilities
-from epipam.windows import resize
 
 MISMATCH = "REF that is not the genome's"
 REMOVED = "window deleted whole"
 
-_PAIR_COLUMNS = {
-    "enhancer_chrom": str,
-    "enhancer_start": int,
-    "enhancer_end": int,
-    "enhancer_name": str,
-    "promoter_chrom": str,
-    "promoter_start": int,
-    "promoter_end": int,
-    "promoter_name": str,
-}
 COLUMNS: dict[str, type] = {
     "chrom": str,
     "pos": int,
@@ -53,7 +39,7 @@ COLUMNS: dict[str, type] = {
     "alt": str,
     "af": float,
     "pair": int,
-    **_PAIR_COLUMNS,
+    **PAIR_COLUMNS,
     "anchor": str,
     "enhancer_offset": int,
     "promoter_offset": int,
@@ -64,10 +50,8 @@ COLUMNS: dict[str, type] = {
     "delta_logit": float,
 }
 
-_CHUNK_PAIRS = 20_000
 _BATCH_ROWS = 20_000
 _NAMED_CONTIGS = 5
-_BLANKS = str.maketrans("\t\r\n", "   ")
 
 
 @dataclass(frozen=True)
@@ -135,6 +119,7 @@ def score_variants(
     *,
     bad_pairs: str = "fail",
     trans: str = "error",
+    contigs: Sequence[str] | None = None,
     overwrite: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> VariantsResult:
@@ -154,6 +139,8 @@ def score_variants(
         `.tsv`, `.tsv.gz` (bgzip) or `.parquet`, with `COLUMNS`.
     bad_pairs, trans
         As `epipam.scoring.score_file` takes them.
+    contigs
+        Only the variants on these contigs, in whichever pairs they change; all without.
     on_rows
         Called with the number of rows of each piece when it is written.
 
@@ -167,7 +154,8 @@ def score_variants(
     out = Path(out)
     ending = check_variant_output(out, overwrite=overwrite)
     genome = Genome(genome_path)
-    reader = VariantReader(variants_path)
+    part = None if contigs is None else ContigPart(genome, contigs)
+    reader = VariantReader(variants_path, part.includes if part else lambda chrom: True)
     reader.require()
     with (
         open_table(out, ending, COLUMNS) as write,
@@ -176,7 +164,7 @@ def score_variants(
         ) as folder,
     ):
         windows = SortedWindows(Path(folder), engine.enhancer_length, engine.promoter_length)
-        tally = _sort_pairs(windows, Path(pairs_path), genome, bad_pairs, trans)
+        tally = sort_pairs(windows, Path(pairs_path), genome, bad_pairs, trans, part)
         search = _Search(reader, windows, genome, ChangeScorer(engine, genome))
         n_rows = 0
         rows = search.rows()
@@ -305,54 +293,11 @@ class _Search:
         )
 
 
-def _sort_pairs(
-    windows: SortedWindows, path: Path, genome: Genome, bad_pairs: str, trans: str
-) -> Tally:
-    """Read, check and sort all pairs."""
-    tally = Tally(path, genome)
-    codes = {name: code for code, name in enumerate(genome.contigs)}
-    n_pairs = 0
-    for table in iter_pairs(path, chunk_rows=_CHUNK_PAIRS, keep_fields=True, malformed=bad_pairs):
-        check = check_pairs(table, genome, *windows.lengths, allow_trans=trans == "keep")
-        tally.add(table, check)
-        contigs = {name: codes[contig] for name, contig in check.contigs.items()}
-        for pair in _pairs(table, np.flatnonzero(check.usable), contigs, windows.lengths, n_pairs):
-            windows.add(pair)
-        n_pairs += len(table)
-    tally.require(bad_pairs)
-    windows.finish()
-    return tally
-
-
-def _pairs(
-    table: PairTable,
-    rows: np.ndarray,
-    contigs: dict[str, int],
-    lengths: tuple[int, int],
-    before: int,
-) -> Iterator[Pair]:
-    """Yield some rows of a table, with their columns as the output has them."""
-    frame = table.frame
-    names = pair_names(table)
-    frame = frame.assign(enhancer_name=names.enhancer, promoter_name=names.promoter)
-    columns = [frame[name].tolist() for name in _PAIR_COLUMNS]
-    starts = [
-        resize(frame[f"{a}_start"].to_numpy(), frame[f"{a}_end"].to_numpy(), length).tolist()
-        for a, length in zip(("enhancer", "promoter"), lengths, strict=True)
-    ]
-    for row in rows.tolist():
-        fields = [column[row] for column in columns]
-        text = "\t".join(str(field).translate(_BLANKS) for field in fields)
-        enhancer = Place(contigs[fields[0]], starts[0][row])
-        promoter = Place(contigs[fields[4]], starts[1][row])
-        yield Pair(before + row + 1, enhancer, promoter, text)
-
-
 def _write(write: Write, rows: list[_Row], scorer: ChangeScorer) -> None:
     reference, alternative = scorer.logits([row.windows for row in rows])
     alleles = [row.allele for row in rows]
     pairs: list[list[Any]] = [
-        [kind(field) for field, kind in zip(fields, _PAIR_COLUMNS.values(), strict=True)]
+        [kind(field) for field, kind in zip(fields, PAIR_COLUMNS.values(), strict=True)]
         for fields in (row.hit.pair.text.split("\t") for row in rows)
     ]
     columns = zip(*pairs, strict=True)
@@ -362,7 +307,7 @@ def _write(write: Write, rows: list[_Row], scorer: ChangeScorer) -> None:
             **{name: [getattr(a, name) for a in alleles] for name in ("ref", "alt")},
             "af": [None if math.isnan(a.frequency) else a.frequency for a in alleles],
             "pair": [row.hit.pair.number for row in rows],
-            **dict(zip(_PAIR_COLUMNS, columns, strict=True)),
+            **dict(zip(PAIR_COLUMNS, columns, strict=True)),
             "anchor": [_anchor(row.hit) for row in rows],
             "enhancer_offset": [_offset(row.windows.enhancer) for row in rows],
             "promoter_offset": [_offset(row.windows.promoter) for row in rows],

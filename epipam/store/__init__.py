@@ -4,19 +4,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from epipam.store.merging import MergedStore, merge_stores
     from epipam.store.reader import Damage, Rows, Store
     from epipam.store.settings import StoreSettings
     from epipam.store.writer import BuildResult, build_store
 
-__all__ = ["BuildResult", "Damage", "Rows", "Store", "StoreSettings", "build_store"]
+__all__ = [
+    "BuildResult",
+    "Damage",
+    "MergedStore",
+    "Rows",
+    "Store",
+    "StoreSettings",
+    "build_store",
+    "merge_stores",
+]
 
 _MODULES = {
     "BuildResult": "writer",
     "Damage": "reader",
+    "MergedStore": "merging",
     "Rows": "reader",
     "Store": "reader",
     "StoreSettings": "settings",
     "build_store": "writer",
+    "merge_stores": "merging",
 }
 
 

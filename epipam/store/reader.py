@@ -183,6 +183,33 @@ class Store:
         frame["label"] = self._read(contig, f"{schema.PAIRS}/{schema.LABEL}")
         return frame[["pair", *COLUMNS]]
 
+    def first_pair(self, contig: str) -> int:
+        """Return the number in the pair table of a contig's first pair."""
+        return int(self._read(contig, f"{schema.PAIRS}/{schema.REGION}", 0, 1)[0, 0])
+
+    def group_files(self, contig: str) -> Iterator[tuple[str, bytes]]:
+        """Yield (path below the store, bytes) of a contig's files, its own metadata last.
+
+        Raises
+        ------
+        StoreError
+            For a file that is not what was written.
+        """
+        own = f"{contig}/{schema.METADATA_FILE}"
+        try:
+            metadata = self._folder.read(own)
+            digests = json.loads(metadata)["attributes"][schema.ATTRIBUTE]["digests"]
+            for name, written in digests.items():
+                data = self._folder.read(f"{contig}/{name}")
+                if sha256(data).hexdigest() != written:
+                    raise self._damaged(f"{contig}/{name}", "differs from what was written")
+                yield f"{contig}/{name}", data
+        except FileNotFoundError as error:
+            raise self._damaged(contig, f"lacks the file {error.filename}") from None
+        except (ValueError, KeyError, TypeError):
+            raise self._damaged(own, "cannot be read") from None
+        yield own, metadata
+
     def verify(self, contig: str) -> Verdict:
         """Compare every file of a contig's arrays with its SHA-256 at writing time."""
         own = f"{contig}/{schema.METADATA_FILE}"

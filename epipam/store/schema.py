@@ -13,7 +13,7 @@ from typing import Any
 from epipam.errors import StoreError
 
 FORMAT = "epipam-store"
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 ATTRIBUTE = "epipam"
 
 # Measured in bench/chunks.py: see "Chunks and shards" in store/README.md.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import zarr
 from epipam import __version__
 from epipam.checks import PairCheck, check_pairs, contig_names, require_usable
 from epipam.cluster import Workforce, client_soon
+from epipam.contig_part import ContigPart
 from epipam.errors import RequestError
 from epipam.genome import Genome
 from epipam.locations import RemoteFolder, locate
@@ -24,6 +25,7 @@ from epipam.pairs import PairTable, digest, read_pairs
 from epipam.store import schema
 from epipam.store.contig_writer import ContigJob, ContigPairs, all_threads
 from epipam.store.destination import Destination, FolderDestination, UrlDestination
+from epipam.store.parts import PART, StorePart, skipped_rows, take_part
 from epipam.store.remote_build import remote_build, require_free_url
 from epipam.store.settings import StoreSettings
 from epipam.store.work_folder import require_free, work_folder
@@ -52,6 +54,7 @@ def build_store(
     bad_pairs: str = "fail",
     workers: int = 1,
     scheduler: str | None = None,
+    contigs: Sequence[str] | None = None,
     overwrite: bool = False,
     on_start: Callable[[list[str], list[str] | None], None] = lambda to_write, found: None,
     on_contig: Callable[[str], None] = lambda name: None,
@@ -76,6 +79,8 @@ def build_store(
         Processes; each writes whole contigs, so the bytes do not depend on their number.
     scheduler
         Address of a dask scheduler whose workers write the contigs instead.
+    contigs
+        Only the pairs of these contigs: a part, which `merge_stores` puts together with others.
     on_start, on_contig
         Called with the names of the contigs to write and of those that a killed run of the same
         build has written, or None where there was no such run; and with each contig's name when
@@ -97,12 +102,19 @@ def build_store(
     else:
         require_free(place, overwrite=overwrite)
     genome = Genome(genome_path)
+    chosen = None if contigs is None else ContigPart(genome, contigs)
     workforce = Workforce(workers, scheduler)
     with client_soon(workforce, len(genome.contigs)) as client_of:
         table = read_pairs(pairs_path, label_column, malformed=bad_pairs)
+        n_rows = len(table) + len(table.malformed)
+        table.frame["pair"] = np.arange(len(table))
+        part = None
+        if chosen is not None:
+            table, part = take_part(chosen, table, label_column)
         check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
         require_usable(table, check, genome, bad_pairs)
-        frame = table.frame.assign(pair=np.arange(len(table)))[check.usable]
+        about_pairs, about_part = _about_pairs(table, check, n_rows, part)
+        frame = table.frame[check.usable]
         by_contig = _group_by_contig(frame, check.contigs)
         # Grouped by contig, the pairs need not be held as one table as well.
         table = replace(table, frame=table.frame[[]])
@@ -110,7 +122,7 @@ def build_store(
         return_freed_memory()
         _require_group_names(table.path, by_contig)
 
-        request = _request(genome, table, label_column, bad_pairs, settings)
+        request = _request(genome, table, label_column, bad_pairs, settings, part)
         with _destination(place, request, overwrite=overwrite) as (destination, continued):
             jobs = [
                 ContigJob(Path(), genome.path, name, check.contigs[name], pairs, settings)
@@ -127,7 +139,11 @@ def build_store(
                 for job, summary in written:
                     done[job.name] = summary
                     on_contig(job.name)
-            attributes = _root_attributes(genome, table, check, settings, list(by_contig), done)
+            groups = {name: done[name] for name in by_contig}
+            attributes = {
+                **root_attributes(genome.path.name, about_pairs, settings, groups),
+                **about_part,
+            }
             destination.finish(attributes)
     path = place.url if isinstance(place, RemoteFolder) else place
     return BuildResult(path, attributes, check.renamed, found_names)
@@ -184,15 +200,20 @@ def _group_by_contig(frame: pd.DataFrame, contigs: dict[str, str]) -> dict[str, 
     return {str(rows["enhancer_chrom"].iat[0]): ContigPairs.of_frame(rows) for _, rows in groups}
 
 
-def _root_attributes(
-    genome: Genome,
-    table: PairTable,
-    check: PairCheck,
-    settings: StoreSettings,
-    names: list[str],
-    done: dict[str, dict[str, Any]],
+def root_attributes(
+    genome: str, pairs: dict[str, Any], settings: StoreSettings, groups: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    counts = ("pairs", "positives", "negatives", "rows")
+    """Return the root's own attributes, as `schema.json` has them.
+
+    Parameters
+    ----------
+    genome
+        Name of the FASTA's file.
+    pairs
+        The attribute `pairs`.
+    groups
+        The summary of each chromosome's group, in the order of the pair table.
+    """
     return {
         "format": schema.FORMAT,
         "format_version": schema.FORMAT_VERSION,
@@ -202,21 +223,34 @@ def _root_attributes(
         "augmentation": {"copies": settings.augment, "max_shift": settings.max_shift},
         "seed": settings.seed,
         "genome": {
-            "name": genome.path.name,
-            "contigs": {
-                name: {key: done[name][key] for key in ("contig", "length", "md5")}
-                for name in names
-            },
+            "name": genome,
+            "contigs": _columns(groups, ("contig", "length", "md5")),
         },
-        "pairs": {
-            "name": table.path.name,
-            "sha256": digest(table.path),
-            "rows": len(table) + check.malformed,
-            "stored": int(check.usable.sum()),
-            "skipped": check.skipped,
-        },
-        "contigs": {name: {key: done[name][key] for key in counts} for name in names},
+        "pairs": pairs,
+        "contigs": _columns(groups, ("pairs", "positives", "negatives", "rows")),
     }
+
+
+def _columns(groups: dict[str, dict[str, Any]], keys: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    return {name: {key: group[key] for key in keys} for name, group in groups.items()}
+
+
+def _about_pairs(
+    table: PairTable, check: PairCheck, n_rows: int, part: StorePart | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the attribute `pairs`, and `part` where there is one."""
+    skipped, about_part = check.skipped, {}
+    if part is not None:
+        skipped, unplaced = skipped_rows(table, check)
+        about_part = {PART: part.attributes(unplaced)}
+    about_pairs = {
+        "name": table.path.name,
+        "sha256": digest(table.path),
+        "rows": n_rows,
+        "stored": int(check.usable.sum()),
+        "skipped": skipped,
+    }
+    return about_pairs, about_part
 
 
 def _require_group_names(path: Path, names: Iterable[str]) -> None:
@@ -236,6 +270,7 @@ def _request(
     label_column: str | None,
     bad_pairs: str,
     settings: StoreSettings,
+    part: StorePart | None,
 ) -> dict[str, Any]:
     """Return what must be equal for a killed build to be gone on with."""
     stat = genome.path.stat()
@@ -248,4 +283,5 @@ def _request(
         "bad_pairs": bad_pairs,
         "zstd_level": schema.ZSTD_LEVEL,
         "settings": asdict(settings),
+        "contigs": None if part is None else list(part.contigs),
     }

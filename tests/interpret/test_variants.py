@@ -12,6 +12,7 @@ import pytest
 from epipam.encoding import decode
 from epipam.errors import EpipamError, RequestError
 from epipam.genome import Genome
+from epipam.interpret import variant_pairs
 from epipam.interpret import variants as subject
 from epipam.interpret.variants import COLUMNS, MISMATCH, REMOVED, score_variants
 from epipam.sorted_rows import SortedRows
@@ -101,6 +102,27 @@ def test_scores_are_those_of_the_windows_before_and_after(run, letters):
         assert row.delta_logit == alternative - reference
         expected = 1 / (1 + np.exp(-np.array([reference, alternative])))
         assert [row.ref_probability, row.alt_probability] == pytest.approx(expected, rel=1e-7)
+
+
+def test_parts_by_contig_of_the_variant_end_to_end_are_the_whole(run, letters, tmp_path):
+    backwards = letters[::-1]
+    pairs = [pair(100, 200), pair(60, 90, "chr2"), pair(100, 150)]
+    pairs.append(["chr1", 10, 18, "chr2", 70, 76, "trans"])
+    records = [snv(letters, at) for at in (12, 103, 152, 204)]
+    records += [snv(backwards, at, "chr2") for at in (61, 72, 92)]
+    _, whole = run(pairs, records, trans="keep")
+    parts = []
+    for contig, alleles in (("chr1", 4), ("2", 3)):
+        result, table = run(pairs, records, trans="keep", contigs=[contig], overwrite=True)
+        assert (result.records, result.alleles) == (alleles, alleles)
+        parts.append(table)
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+    assert whole["pair"].max() == 4
+
+
+def test_a_part_without_a_pair_is_refused(run, letters):
+    with pytest.raises(RequestError, match="no pair on chrUn; there are pairs on chr1"):
+        run([pair(100, 200)], [snv(letters, 103)], contigs=["chrUn"])
 
 
 def test_a_variant_in_both_windows_changes_both(run, letters):
@@ -207,7 +229,7 @@ def test_rows_do_not_depend_on_how_they_are_cut(run, letters, monkeypatch, batch
     records = [snv(letters, i) for i in range(98, 210)]
     _, expected = run(pairs, records)
     monkeypatch.setattr(subject, "_BATCH_ROWS", batch)
-    monkeypatch.setattr(subject, "_CHUNK_PAIRS", batch)
+    monkeypatch.setattr(variant_pairs, "_CHUNK_PAIRS", batch)
     told = []
     _, table = run(pairs, records, overwrite=True, on_rows=told.append)
     pd.testing.assert_frame_equal(table, expected)
@@ -270,7 +292,7 @@ def test_the_disk_may_be_full(run, letters, monkeypatch, tmp_path):
 
 def test_memory_grows_neither_with_pairs_nor_with_variants(tmp_path, write_genome, monkeypatch):
     monkeypatch.setattr(subject, "_BATCH_ROWS", 500)
-    monkeypatch.setattr(subject, "_CHUNK_PAIRS", 500)
+    monkeypatch.setattr(variant_pairs, "_CHUNK_PAIRS", 500)
     small_runs = partial(SortedRows, run_bytes=200_000)
     monkeypatch.setattr("epipam.interpret.window_sweep.SortedRows", small_runs)
     monkeypatch.setattr("epipam.interpret.change_scorer._REFERENCES", 500)

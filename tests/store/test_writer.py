@@ -294,7 +294,7 @@ def test_root_attributes_are_the_facts(inputs, built):
     }
     assert attributes["augmentation"] == {"copies": 3, "max_shift": 20}
     assert (attributes["seed"], attributes["enhancer_length"]) == (7, 60)
-    assert (attributes["format"], attributes["format_version"]) == ("epipam-store", "1.0")
+    assert (attributes["format"], attributes["format_version"]) == ("epipam-store", "1.1")
 
 
 def test_contigs_come_in_the_order_in_which_the_pairs_name_them(inputs, built):
