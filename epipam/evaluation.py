@@ -167,6 +167,11 @@ def evaluate(
             "one per pair"
         )
     _check_probabilities(pairs, probabilities)
+    if partners is not None and partners.probabilities.shape != (len(pairs),):
+        raise RequestError(
+            f"partners are of {partners.probabilities.shape} pairs but must be of the "
+            f"({len(pairs)},) that are evaluated"
+        )
     all_labels = pairs["label"].to_numpy(dtype=np.int64)
     labelled = all_labels != -1
     labels = all_labels[labelled]

@@ -317,6 +317,9 @@ def test_without_a_network_the_partner_control_says_so():
 def test_unusable_requests_are_refused():
     with pytest.raises(RequestError, match=r"shape \(3,\) but must have shape \(30,\)"):
         evaluate(_pairs(30), np.full(3, 0.5))
+    others = PartnerScores(draw_partners(_pairs(40)), np.full(40, 0.5))
+    with pytest.raises(RequestError, match=r"of \(40,\) pairs but must be of the \(30,\)"):
+        evaluate(_pairs(30), np.full(30, 0.5), partners=others)
     with pytest.raises(RequestError, match="none of the 30 pairs is labelled"):
         evaluate(_pairs(30).assign(label=-1), np.full(30, 0.5))
 
