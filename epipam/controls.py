@@ -128,9 +128,9 @@ class PermutedPartners:
             if self.separation_fall_interval is not None and self.separation_fall_interval.low > 0:
                 return f"{falls}."
             return (
-                f"{falls}, if only by adding up what each anchor tells: the mean logits of the "
-                f"classes do not clearly come closer, {self.separation:.2f} and "
-                f"{self.permuted_separation:.2f}."
+                f"{falls}, if only by adding up what each anchor tells: that it does more does not "
+                f"show in the mean logits of the classes, {self.separation:.2f} and "
+                f"{self.permuted_separation:.2f} apart."
             )
         if self.fall <= 0 or high < SMALL_PART * (self.auroc - 0.5):
             return (
