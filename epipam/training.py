@@ -29,6 +29,7 @@ from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.evaluation import Evaluation, evaluate
 from epipam.files import write_text
 from epipam.models import Network, create_model, load_model, save_model
+from epipam.models.card import write_card
 from epipam.models.embedding import embeds, initialise_embeddings
 from epipam.models.folder import WEIGHTS_FILE, read_config
 from epipam.models.kmer_gbm import KmerGbm
@@ -173,6 +174,7 @@ class _Outcome:
         )
         write_text(self.run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
         metrics = {"provenance": provenance, "test": evaluation.to_json()}
+        write_card(self.run / "model", metrics)
         write_text(self.run / METRICS, json.dumps(metrics, indent=2) + "\n")
         return TrainResult(self.run, best_epoch, evaluation)
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "variants": "epipam.cli.variants:variants",
     "mutagenesis": "epipam.cli.mutagenesis:mutagenesis",
     "kipoi": "epipam.cli.kipoi:kipoi",
+    "push": "epipam.cli.push:push",
 }
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result
+from epipam.cli.command import EpipamCommand, ModelFolder, json_option, print_result
 
 
 @click.command("attention", cls=EpipamCommand)
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelFolder())
 @click.argument("genome", type=click.Path(path_type=Path))
 @click.argument("pairs", metavar="BEDPE", type=click.Path(path_type=Path))
 @click.option(

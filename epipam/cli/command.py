@@ -16,6 +16,7 @@ import click
 from epipam.cluster import Workforce
 from epipam.errors import EpipamError
 from epipam.locations import RemoteFolder, locate
+from epipam.models.folder import HUB_PREFIX, local_folder
 
 _COMMAND_LINE = "epipam.command_line"
 
@@ -48,6 +49,9 @@ class EpipamCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            for param in self.params:
+                if isinstance(param.type, ModelFolder) and ctx.params[param.name] is not None:
+                    ctx.params[param.name] = local_folder(ctx.params[param.name])
             return super().invoke(ctx)
         except click.UsageError as error:
             _fail_usage(error, ctx.command_path)
@@ -74,6 +78,19 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
         function
     )
+
+
+class ModelFolder(click.ParamType):
+    """A model folder, or `hf://USER/NAME` on the Hugging Face hub; the command gets a folder.
+
+    What is on the hub is fetched when all arguments are known to be right.
+    """
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path | str:
+        is_on_hub = isinstance(value, str) and value.startswith(HUB_PREFIX)
+        return value if is_on_hub else Path(value)
 
 
 class Place(click.ParamType):

@@ -11,6 +11,7 @@ import click
 
 from epipam.cli.command import (
     EpipamCommand,
+    ModelFolder,
     Place,
     command_line,
     json_option,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate", cls=EpipamCommand)
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelFolder())
 @click.argument("store", type=Place())
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="New folder.")
 @click.option("--fold", type=click.IntRange(0), help="Evaluate the test chromosomes of fold K.")

@@ -10,7 +10,7 @@ import click
 
 from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
 from epipam.errors import EpipamError, RequestError
-from epipam.models.folder import CONFIG_FILE, read_config
+from epipam.models.folder import CONFIG_FILE, is_on_hub, local_folder, read_config
 from epipam.store import Damage, Store
 
 
@@ -19,6 +19,8 @@ from epipam.store import Damage, Store
 @json_option
 def info(path: Path | str, as_json: bool) -> None:
     """Say what is in a store, or what a model is and where its weights come from."""
+    if isinstance(path, str) and is_on_hub(path):
+        path = local_folder(path)
     if isinstance(path, str):
         _store_info(path, as_json)
     elif (path / CONFIG_FILE).exists():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result
+from epipam.cli.command import EpipamCommand, ModelFolder, json_option, print_result
 from epipam.errors import RequestError
 from epipam.kipoi_source import SOURCE_NAME
 from epipam.kipoi_source import register as register_source
@@ -21,7 +21,7 @@ def kipoi() -> None:
 
 
 @kipoi.command(cls=EpipamCommand)
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelFolder())
 @click.option(
     "-o",
     "--output",

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from epipam.cli.command import ModelFolder
 from epipam.score_settings import BATCH_SIZE, CACHE_SIZE, OutputOptions
 
 MEGABYTE = 1_000_000
@@ -21,7 +22,7 @@ def pairs_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
     path = click.Path(path_type=Path)
     function = click.argument("pairs", metavar="BEDPE", type=path)(function)
     function = click.argument("genome", type=path)(function)
-    return click.argument("model", type=path)(function)
+    return click.argument("model", type=ModelFolder())(function)
 
 
 def output_option(help: str) -> Decorator:

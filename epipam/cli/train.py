@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from epipam.cli.command import EpipamCommand, Place, json_option, print_result
+from epipam.cli.command import EpipamCommand, ModelFolder, Place, json_option, print_result
 from epipam.models.catalogue import MODELS
 from epipam.train_settings import TrainSettings
 
@@ -31,7 +31,7 @@ DEFAULT = TrainSettings()
 @click.option("--fold", type=click.IntRange(0), help="Test chromosomes: fold K of 8.  [default: 0]")
 @click.option("--test", "test", help="Test chromosomes, comma-separated, instead of a fold.")
 @click.option("--validation", help="Validation chromosomes, with --test.")
-@click.option("--init", type=click.Path(path_type=Path), help="Start from this model folder.")
+@click.option("--init", type=ModelFolder(), help="Start from this model folder.")
 @click.option(
     "--embedding",
     type=click.Path(path_type=Path),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,32 @@ from epipam.errors import ModelError
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+# What a model is moved with from place to place.
+MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE)
+# What a model on the Hugging Face hub begins with where a folder is asked for.
+HUB_PREFIX = "hf://"
 REQUIRED = ("epipam_version", "enhancer_length", "promoter_length")
+
+
+def is_on_hub(place: str) -> bool:
+    """Return whether a URL is a model's on the hub; `hf://datasets/...` is none."""
+    return re.fullmatch(f"{HUB_PREFIX}[^/]+(/[^/]+)?", place) is not None
+
+
+def local_folder(model: str | Path) -> Path:
+    """Return the folder of a model: its own, or where `hf://USER/NAME` was fetched to.
+
+    Raises
+    ------
+    EpipamError
+        As `epipam.hub.fetch_model` does.
+    """
+    if isinstance(model, str) and model.startswith(HUB_PREFIX):
+        from epipam.hub import fetch_model
+
+        return fetch_model(model)
+    return Path(model)
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
 
-from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE
+from epipam.models.card import LIBRARY, TAGS, model_card
+from epipam.models.folder import MODEL_FILES
 
 if TYPE_CHECKING:
     from epipam.models.network import Network
 
 
-class HubFolder(ModelHubMixin, library_name="epipam", license="mit"):
+class HubFolder(ModelHubMixin, library_name=LIBRARY, tags=list(TAGS)):
     """Saves a network as a model folder, and loads one from a folder or a hub repository.
 
     Attributes
@@ -23,6 +24,12 @@ class HubFolder(ModelHubMixin, library_name="epipam", license="mit"):
     """
 
     provenance: dict[str, Any]
+
+    def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
+        """Return the card that `save_pretrained` and `push_to_hub` write: without metrics."""
+        from epipam.models.registry import describe_model
+
+        return model_card(describe_model(cast("Network", self), self.provenance), None)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         from epipam.models.registry import save_model
@@ -52,6 +59,6 @@ class HubFolder(ModelHubMixin, library_name="epipam", license="mit"):
             force_download=force_download,
             local_files_only=local_files_only,
             token=token,
-            allow_patterns=[CONFIG_FILE, WEIGHTS_FILE],
+            allow_patterns=[*MODEL_FILES],
         )
         return load_model(folder)

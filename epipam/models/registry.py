@@ -16,7 +16,7 @@ from epipam import __version__
 from epipam.errors import ModelError
 from epipam.files import whole_file, write_text
 from epipam.models.catalogue import MODELS, find_model
-from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE, read_config
+from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE, local_folder, read_config
 from epipam.models.network import Network, WindowConfig
 
 
@@ -118,24 +118,37 @@ def save_model(network: Network, folder: str | Path, provenance: dict[str, Any])
     }
     with whole_file(folder / WEIGHTS_FILE) as partial:
         partial.write_bytes(save(weights))
-    config = {
+    config = describe_model(network, provenance)
+    write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
+
+
+def describe_model(network: Network, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return what `config.json` of a model holds; plain values."""
+    return {
         "model": model_name(network),
         "epipam_version": __version__,
         **asdict(network.config),
         "provenance": provenance,
     }
-    write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
 def load_model(folder: str | Path) -> Network:
-    """Load a model folder onto the CPU, ready for prediction.
+    """Load a model onto the CPU, ready for prediction.
+
+    Parameters
+    ----------
+    folder
+        A model folder, such as `RUN/model`, or `hf://USER/NAME`, a repository of the Hugging Face
+        hub, perhaps with `@REVISION`.
 
     Raises
     ------
     ModelError
         Where the folder is none, is damaged, or its weights do not fit its `config.json`.
+    RequestError, EpipamError
+        Where the hub has no such model, or cannot be reached.
     """
-    folder = Path(folder)
+    folder = local_folder(folder)
     settings = read_config(folder)
     try:
         config = _config(settings)
