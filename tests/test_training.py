@@ -15,6 +15,7 @@ from epipam.data_module import DataSettings
 from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.loader import Batch
 from epipam.models import EpipamConfig, create_model, load_model, unpack
+from epipam.models.card import read_card, run_metrics
 from epipam.pairs import digest
 from epipam.simulate import SimulationSettings, simulate
 from epipam.splits import explicit_split
@@ -59,6 +60,15 @@ def test_the_run_folder_holds_what_is_promised(finished):
     names = {path.name for path in finished.run.iterdir()}
     assert names == {"model", "metrics.json", "history.csv", "predictions.tsv", "checkpoints"}
     assert (finished.run / "checkpoints/last.ckpt").exists()
+
+
+def test_the_model_has_a_card_with_the_metrics_of_the_run(finished):
+    card = read_card(finished.run / "model")
+    assert "took no part in training: chr3." in card.text
+    performance = finished.evaluation.scorers["model"]["all"]
+    values = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert values["roc_auc"] == pytest.approx(performance.auroc, abs=1e-4)
+    assert run_metrics(finished.run / "model") is not None
 
 
 def test_predictions_are_the_models_on_every_test_pair(finished, store):
