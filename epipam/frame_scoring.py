@@ -66,8 +66,9 @@ def score_pairs(
 
     Returns
     -------
-    A new DataFrame with the rows, index and columns of `pairs`, and two float64 columns:
-    `probability` of interaction, and `logit`. Columns of these names are replaced.
+    DataFrame
+        A new one with the rows, index and columns of `pairs`, and two float64 columns:
+        `probability` of interaction, and `logit`. Columns of these names are replaced.
 
     Raises
     ------

@@ -145,9 +145,10 @@ def pair_regions(
 
     Returns
     -------
-    DataFrame with the columns `enhancer_chrom`, `enhancer_start`, `enhancer_end`,
-    `enhancer_name`, the same of the promoter, and `distance`, float64 in bp; sorted by contig,
-    enhancer and promoter. A region without a name is called by its place.
+    DataFrame
+        The columns `enhancer_chrom`, `enhancer_start`, `enhancer_end`, `enhancer_name`, the same of
+        the promoter, and `distance`, float64 in bp; sorted by contig, enhancer and promoter. A
+        region without a name is called by its place.
 
     Raises
     ------

@@ -5,6 +5,8 @@ What a page may hold:
 - ```` ```bash ````: commands, run together as one script;
 - ```` ```console ````: lines that begin with `$ ` are commands, run one by one; of what they print,
   the lines below must be there, in this order, though not alone; `...` stands for anything;
+- ```` ```python ````: run in one session for the page, as the cells of a notebook; the lines of a
+  ```` ```text ```` block right below must be in what it prints, its last value included;
 - `<!-- exit N -->` on the line above a block: its last command exits with N instead of 0;
 - `<!-- not run: why -->` on the line above a block: it does not run here.
 
@@ -19,16 +21,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from page_session import PageSession
 
 REPOSITORY = Path(__file__).parents[1]
 COMMANDS = Path(sys.executable).parent
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-RUN = ("bash", "console")
-LANGUAGES = (*RUN, "mermaid", "yaml")
+RUN = ("bash", "console", "python")
+LANGUAGES = (*RUN, "text", "mermaid", "yaml")
 MOST_NOT_RUN = 8
 SECONDS = 300
 
@@ -131,26 +135,37 @@ def test_every_command_runs_and_prints_what_the_page_shows(
         "PYTHONWARNINGS": "ignore",
         "CUDA_VISIBLE_DEVICES": "",
     }
-    for block in read_blocks(page):
-        if block.language not in RUN or block.not_run is not None:
-            continue
-        steps = list(commands(block))
-        for number, (command, shown) in enumerate(steps, 1):
-            done = subprocess.run(
-                ["bash", "-eu", "-c", command],
-                cwd=folder,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=SECONDS,
-                check=False,
-            )
-            expected = block.exit_code if number == len(steps) else 0
-            said = f"\n$ {command}\n{done.stdout}"
-            assert done.returncode == expected, f"exit {done.returncode} in {block}{said}"
-            line = missing(shown, done.stdout)
-            assert line is None, f"not printed: {line!r}, in {block}{said}"
+    blocks = list(read_blocks(page))
+    with closing(PageSession(folder, environment, SECONDS)) as session:
+        for block, below in zip(blocks, [*blocks[1:], None], strict=True):
+            if block.language == "python" and block.not_run is None:
+                printed = session.run("\n".join(block.lines))
+                shown = below.lines if below and below.language == "text" else ()
+                line = missing(list(shown), printed)
+                assert line is None, f"not printed: {line!r}, by {block}\n{printed}"
+            elif block.language in RUN and block.not_run is None:
+                run_commands(block, folder, environment)
+
+
+def run_commands(block: Block, folder: Path, environment: dict[str, str]) -> None:
+    """Run a block of commands; each must exit as it should and print what is shown."""
+    steps = list(commands(block))
+    for number, (command, shown) in enumerate(steps, 1):
+        done = subprocess.run(
+            ["bash", "-eu", "-c", command],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        expected = block.exit_code if number == len(steps) else 0
+        said = f"\n$ {command}\n{done.stdout}"
+        assert done.returncode == expected, f"exit {done.returncode} in {block}{said}"
+        line = missing(shown, done.stdout)
+        assert line is None, f"not printed: {line!r}, in {block}{said}"
 
 
 def test_blocks_that_do_not_run_are_few_and_say_why() -> None:
@@ -175,6 +190,16 @@ def test_no_command_hides_in_another_kind_of_block() -> None:
             assert block.language in LANGUAGES, str(block)
             if block.language not in RUN:
                 assert not any(line.startswith(("$ ", "epipam ", "kipoi ")) for line in block.lines)
+
+
+def test_text_is_what_the_block_above_prints() -> None:
+    for page in PAGES:
+        blocks = list(read_blocks(page))
+        for above, block in zip([None, *blocks], blocks, strict=False):
+            if block.language == "text":
+                assert above is not None, str(block)
+                assert above.language == "python", str(block)
+                assert above.not_run is None, str(block)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ class Network(nn.Module, HubFolder):
 
         Returns
         -------
-        float (N,).
+        Tensor
+            float (N,).
         """
         raise NotImplementedError
 
