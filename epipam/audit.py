@@ -5,7 +5,7 @@ Source of the tables: Liu, Zhu, Zhang, Comput Biomed 2026;1:202525, table 1 and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,6 +69,27 @@ class SplitAudit(NamedTuple):
     leakage: Leakage
     frequency_auroc: float | None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain numbers and None, as `json.dumps` takes them."""
+        return {**self.leakage._asdict(), "frequency_auroc": self.frequency_auroc}
+
+    def sentence(self) -> str:
+        """Say what a random split gives away."""
+        leaked, area = self.leakage, self.frequency_auroc
+        memory = (
+            ""
+            if area is None
+            else (
+                f" Counting how often each region is positive in training, without any sequence, "
+                f"reaches AUROC {area:.3f} on them."
+            )
+        )
+        return (
+            f"The split is random and leaks: of {leaked.n_test:,} test pairs, the enhancer of "
+            f"{leaked.enhancer:.0%}, the promoter of {leaked.promoter:.0%} and both of "
+            f"{leaked.both:.0%} overlap those of training pairs.{memory}"
+        )
+
 
 class Audit(NamedTuple):
     """What `audit` found.
@@ -105,10 +126,7 @@ class Audit(NamedTuple):
             "enhancer": self.enhancer._asdict(),
             "promoter": self.promoter._asdict(),
             "overlap": {**self.overlap._asdict(), "share": self.overlap.share},
-            "splits": {
-                name: {**split.leakage._asdict(), "frequency_auroc": split.frequency_auroc}
-                for name, split in self.splits.items()
-            },
+            "splits": {name: split.to_json() for name, split in self.splits.items()},
         }
 
 
@@ -150,6 +168,47 @@ def audit(
         overlap=enhancer_overlap(pairs, enhancer_length),
         splits=dict(_splits(labelled, windows, seed)),
     )
+
+
+def audit_split(
+    train: pd.DataFrame, test: pd.DataFrame, enhancer_length: int, promoter_length: int
+) -> SplitAudit:
+    """Measure what training pairs give away of test pairs.
+
+    Parameters
+    ----------
+    train, test
+        Canonical pair tables; unlabelled rows of `test` count for the overlaps only.
+    enhancer_length, promoter_length
+        Windows of the model, bp.
+    """
+    lengths = (enhancer_length, promoter_length)
+    labelled = test[test["label"] != -1]
+    return SplitAudit(
+        leakage(_windows(train, *lengths), _windows(test, *lengths)),
+        _frequency_auroc(train, labelled),
+    )
+
+
+def mean_audit(audits: Sequence[SplitAudit]) -> SplitAudit:
+    """Return what several test parts together are given away.
+
+    The AUROC is the mean over them, weighted by their pairs: of scores put together it would also
+    tell which part a pair is in.
+    """
+    n_test = sum(one.leakage.n_test for one in audits)
+    shares = (
+        sum(getattr(one.leakage, anchor) * one.leakage.n_test for one in audits) / max(1, n_test)
+        for anchor in ("enhancer", "promoter", "both")
+    )
+    known = [
+        (one.frequency_auroc, one.leakage.n_test)
+        for one in audits
+        if one.frequency_auroc is not None
+    ]
+    weight = sum(n for _, n in known)
+    mean = sum(area * n for area, n in known) / weight if known else None
+    return SplitAudit(Leakage(n_test, *shares), mean)
 
 
 def enhancer_overlap(pairs: pd.DataFrame, length: int = ENHANCER_LENGTH) -> Overlap:
@@ -211,21 +270,15 @@ def _audit_parts(
     labelled: pd.DataFrame, windows: pd.DataFrame, parts: list[tuple[np.ndarray, np.ndarray]]
 ) -> SplitAudit:
     """Return what the test pairs of all parts together are given away."""
-    found = [leakage(windows.iloc[train], windows.iloc[test]) for train, test in parts]
-    n_test = sum(one.n_test for one in found)
-    shares = (
-        sum(getattr(one, anchor) * one.n_test for one in found) / max(1, n_test)
-        for anchor in ("enhancer", "promoter", "both")
+    return mean_audit(
+        [
+            SplitAudit(
+                leakage(windows.iloc[train], windows.iloc[test]),
+                _frequency_auroc(labelled.iloc[train], labelled.iloc[test]),
+            )
+            for train, test in parts
+        ]
     )
-    areas = [
-        (_frequency_auroc(labelled.iloc[train], labelled.iloc[test]), len(test))
-        for train, test in parts
-    ]
-    known = [(area, n) for area, n in areas if area is not None]
-    # The mean over folds: pooled, the scores would also tell which fold a pair is in.
-    weight = sum(n for _, n in known)
-    mean = sum(area * n for area, n in known) / weight if known else None
-    return SplitAudit(Leakage(n_test, *shares), mean)
 
 
 def _frequency_auroc(train: pd.DataFrame, test: pd.DataFrame) -> float | None:

@@ -15,7 +15,8 @@ from epipam.loader import (
     PairLoader,
     require_contigs,
 )
-from epipam.splits import ChromosomeSplit
+from epipam.random_pairs import Split
+from epipam.splits import Part
 from epipam.store import Store
 
 
@@ -37,14 +38,12 @@ class PairDataModule(L.LightningDataModule):
     Parameters
     ----------
     store, split
-        The store and which of its chromosomes play which part.
+        The store and which of its chromosomes, or of its pairs, play which part.
     settings
         Batches, buffer, workers, seed and augmentation.
     """
 
-    def __init__(
-        self, store: Store, split: ChromosomeSplit, settings: DataSettings | None = None
-    ) -> None:
+    def __init__(self, store: Store, split: Split, settings: DataSettings | None = None) -> None:
         super().__init__()
         self.store = store
         self.split = split
@@ -56,41 +55,40 @@ class PairDataModule(L.LightningDataModule):
         Training needs labelled pairs, a batch for each of `world_size` processes; validation and
         test need positives and negatives, without which their metrics are undefined.
         """
-        self._loader(self.split.train, training=True, world_size=world_size)
-        self._require_both_labels("validation", self.split.validation)
-        self._require_both_labels("test", self.split.test)
-        self._loader(self.split.validation, training=False, world_size=world_size)
+        self._loader("train", training=True, world_size=world_size)
+        self._require_both_labels("validation")
+        self._require_both_labels("test")
+        self._loader("validation", training=False, world_size=world_size)
 
     def train_dataloader(self) -> PairLoader:
-        return self._loader(self.split.train, training=True)
+        return self._loader("train", training=True)
 
     def val_dataloader(self) -> PairLoader:
-        return self._loader(self.split.validation, training=False)
+        return self._loader("validation", training=False)
 
     def test_dataloader(self) -> PairLoader:
-        return self._loader(self.split.test, training=False)
+        return self._loader("test", training=False)
 
-    def _require_both_labels(self, part: str, contigs: tuple[str, ...]) -> None:
-        require_contigs(self.store, contigs)
-        counts = [self.store.attributes["contigs"][contig] for contig in contigs]
-        positives, negatives = (sum(c[key] for c in counts) for key in ("positives", "negatives"))
+    def _require_both_labels(self, name: str) -> None:
+        part = self.split.part(name)
+        require_contigs(self.store, part.contigs)
+        positives, negatives = _count_labels(self.store, part)
         if not (positives and negatives):
             raise RequestError(
-                f"{self.store.path}: the {part} part ({', '.join(contigs)}) has {positives} "
-                f"positive and {negatives} negative pairs and needs at least one of each: choose "
-                f"other chromosomes for it"
+                f"{self.store.path}: the {name} part ({self.split.describe(name)}) has "
+                f"{positives} positive and {negatives} negative pairs and needs at least one of "
+                f"each: choose other chromosomes for it"
             )
 
-    def _loader(
-        self, contigs: tuple[str, ...], *, training: bool, world_size: int = 1
-    ) -> PairLoader:
+    def _loader(self, name: str, *, training: bool, world_size: int = 1) -> PairLoader:
         settings = self.settings
+        part = self.split.part(name)
         rank = 0
         if self.trainer is not None:
             rank, world_size = self.trainer.global_rank, self.trainer.world_size
         batches = PairBatches(
             self.store,
-            contigs,
+            part.contigs,
             LoaderSettings(
                 training=training,
                 batch_size=settings.batch_size,
@@ -99,13 +97,28 @@ class PairDataModule(L.LightningDataModule):
                 reverse_complement=settings.reverse_complement,
                 max_shift=settings.max_shift,
             ),
+            pairs=part.pairs,
             rank=rank,
             world_size=world_size,
         )
         if batches.order.n_rows < world_size:
             # A process without a batch would skip what the others wait for it to do.
             raise RequestError(
-                f"{self.store.path}: {batches.order.n_rows} pairs on {', '.join(contigs)} are "
-                f"fewer than {world_size} processes: use fewer"
+                f"{self.store.path}: {batches.order.n_rows} pairs on {', '.join(part.contigs)} "
+                f"are fewer than {world_size} processes: use fewer"
             )
         return PairLoader(batches, settings.workers)
+
+
+def _count_labels(store: Store, part: Part) -> tuple[int, int]:
+    """Return the positive and the negative pairs of a part."""
+    if part.pairs is None:
+        counts = [store.attributes["contigs"][contig] for contig in part.contigs]
+        return sum(c["positives"] for c in counts), sum(c["negatives"] for c in counts)
+    positives = negatives = 0
+    for contig in part.contigs:
+        frame = store.pairs(contig)
+        label = frame["label"][frame["pair"].isin(part.pairs)]
+        positives += int((label == 1).sum())
+        negatives += int((label == 0).sum())
+    return positives, negatives

@@ -88,7 +88,14 @@ class Epoch(NamedTuple):
     order: np.ndarray
 
 
-def eligible(label: np.ndarray, copy: np.ndarray, *, training: bool, augmented: bool) -> np.ndarray:
+def eligible(
+    label: np.ndarray,
+    copy: np.ndarray,
+    *,
+    training: bool,
+    augmented: bool,
+    chosen: np.ndarray | None = None,
+) -> np.ndarray:
     """Return which rows a role reads, bool (n,).
 
     Parameters
@@ -101,13 +108,15 @@ def eligible(label: np.ndarray, copy: np.ndarray, *, training: bool, augmented: 
     augmented
         Whether the store holds shifted copies; where it does not, training reads the unshifted
         windows of positives.
+    chosen
+        bool (n,): whether the row's pair is to be read at all; None where every one is.
     """
-    unshifted = copy == 0
-    if not training:
-        return unshifted
-    if not augmented:
-        return unshifted & (label >= 0)
-    return np.where(label == 1, ~unshifted, unshifted & (label == 0))
+    rows = copy == 0
+    if training and not augmented:
+        rows = rows & (label >= 0)
+    elif training:
+        rows = np.where(label == 1, ~rows, rows & (label == 0))
+    return rows if chosen is None else rows & chosen
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from epipam.blocks import COPY, Batch, Block, ChunkRows
+from epipam.blocks import COPY, PAIR, Batch, Block, ChunkRows
 from epipam.encoding import reverse_complement, shift
 from epipam.epoch_plan import Chunks, Draw, Epoch, EpochOrder, eligible
 from epipam.errors import RequestError
@@ -81,6 +81,8 @@ class PairBatches(Dataset[Batch]):
         Chromosomes to read.
     settings
         How to draw.
+    pairs
+        int64: numbers of the pairs to read, of all that these chromosomes have; None reads all.
     rank, world_size
         This process's share of the rows.
 
@@ -97,6 +99,7 @@ class PairBatches(Dataset[Batch]):
         contigs: Sequence[str],
         settings: LoaderSettings,
         *,
+        pairs: np.ndarray | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -104,7 +107,12 @@ class PairBatches(Dataset[Batch]):
         self.store = store
         self.contigs = tuple(contigs)
         self.settings = settings
-        chunks = _count_eligible(store, self.contigs, settings)
+        # A byte for each pair of the table: what a row costs to look up does not grow with them.
+        self._chosen: np.ndarray | None = None
+        if pairs is not None:
+            self._chosen = np.zeros(store.attributes["pairs"]["rows"], dtype=bool)
+            self._chosen[pairs] = True
+        chunks = self._count_eligible()
         if settings.training and not np.any(chunks.eligible):
             raise RequestError(
                 f"{store.path}: no labelled pairs on {', '.join(contigs)}; for a BEDPE, "
@@ -162,6 +170,28 @@ class PairBatches(Dataset[Batch]):
         size = self.settings.batch_size
         return self._blocks[block].part(batch * size, (batch + 1) * size)
 
+    def _count_eligible(self) -> Chunks:
+        """Count the rows that this role reads in each chunk, streaming what decides it only."""
+        parts = []
+        for index, contig in enumerate(self.contigs):
+            size, offset = self.store.chunk_rows(contig), 0
+            for rows in self.store.read_plan(contig):
+                first = np.arange(0, len(rows.label), size)
+                counts = np.add.reduceat(self._eligible(*rows), first, dtype=np.int64)
+                where = np.full(len(first), index, dtype=np.int32)
+                parts.append(Chunks(where, offset + first, offset + first + size, counts))
+                offset += len(rows.label)
+        return Chunks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    def _eligible(self, label: np.ndarray, copy: np.ndarray, pair: np.ndarray) -> np.ndarray:
+        return eligible(
+            label,
+            copy,
+            training=self.settings.training,
+            augmented=self.store.attributes["augmentation"]["copies"] > 0,
+            chosen=None if self._chosen is None else self._chosen[pair],
+        )
+
     def _read_block(self, epoch: Epoch, number: int) -> Block:
         """Read the chunks that a block's rows lie in; shuffle and augment them in training."""
         parts = []
@@ -176,7 +206,7 @@ class PairBatches(Dataset[Batch]):
         """Read a chunk, unless it is the last one that was read: neighbouring blocks share one."""
         if self._chunk is None or (self._chunk.contig, self._chunk.start) != (contig, start):
             rows = self._reader.read(self.contigs[contig], start, stop)
-            counted = _eligible(self.store, rows.label, rows.window[:, COPY], self.settings)
+            counted = self._eligible(rows.label, rows.window[:, COPY], rows.window[:, PAIR])
             self._chunk = ChunkRows(contig, start, rows, np.flatnonzero(counted))
         return self._chunk
 
@@ -356,24 +386,3 @@ def _as_it_is(item: Any) -> Any:
 def _prepare_worker(_: int) -> None:
     # A worker allocates the same few sizes over and over.
     keep_freed_memory()
-
-
-def _eligible(
-    store: Store, label: np.ndarray, copy: np.ndarray, settings: LoaderSettings
-) -> np.ndarray:
-    augmented = store.attributes["augmentation"]["copies"] > 0
-    return eligible(label, copy, training=settings.training, augmented=augmented)
-
-
-def _count_eligible(store: Store, contigs: Sequence[str], settings: LoaderSettings) -> Chunks:
-    """Count the rows that a role reads in each chunk, streaming labels and copies only."""
-    parts = []
-    for index, contig in enumerate(contigs):
-        size, offset = store.chunk_rows(contig), 0
-        for label, copy in store.read_plan(contig):
-            first = np.arange(0, len(label), size)
-            counts = np.add.reduceat(_eligible(store, label, copy, settings), first, dtype=np.int64)
-            where = np.full(len(first), index, dtype=np.int32)
-            parts.append(Chunks(where, offset + first, offset + first + size, counts))
-            offset += len(label)
-    return Chunks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

@@ -22,11 +22,17 @@ def predict_store(
     store: Store,
     contigs: Sequence[str],
     *,
+    pairs: np.ndarray | None = None,
     device: torch.device | None = None,
     batch_size: int = BATCH_SIZE,
     workers: int = 0,
 ) -> pd.DataFrame:
-    """Predict every pair of some chromosomes from its unshifted windows.
+    """Predict pairs of some chromosomes from their unshifted windows.
+
+    Parameters
+    ----------
+    pairs
+        int64: numbers of the pairs to predict; None predicts all of these chromosomes.
 
     Returns
     -------
@@ -42,15 +48,15 @@ def predict_store(
     check_lengths(network, store.enhancer_length, store.promoter_length, str(store.path))
     device = device or torch.device("cpu")
     network = network.to(device).eval()
-    pairs, probabilities = [], []
+    numbers, probabilities = [], []
     with torch.inference_mode():
-        for batch in _loader(store, contigs, batch_size, workers):
+        for batch in _loader(store, contigs, batch_size, workers, pairs):
             logits = network(batch.enhancer.to(device), batch.promoter.to(device))
-            pairs.append(batch.pair.numpy())
+            numbers.append(batch.pair.numpy())
             probabilities.append(torch.sigmoid(logits.double()).cpu().numpy())
-    found = pd.Series(np.concatenate(probabilities), index=np.concatenate(pairs))
+    found = pd.Series(np.concatenate(probabilities), index=np.concatenate(numbers))
     frame = pd.concat([store.pairs(contig) for contig in contigs], ignore_index=True)
-    frame = frame.set_index("pair").sort_index()
+    frame = frame[frame["pair"].isin(found.index)].set_index("pair").sort_index()
     frame["probability"] = found.loc[frame.index].to_numpy()
     return frame[[*COLUMNS, "probability"]]
 
@@ -117,6 +123,12 @@ def check_lengths(
         )
 
 
-def _loader(store: Store, contigs: Sequence[str], batch_size: int, workers: int = 0) -> PairLoader:
+def _loader(
+    store: Store,
+    contigs: Sequence[str],
+    batch_size: int,
+    workers: int = 0,
+    pairs: np.ndarray | None = None,
+) -> PairLoader:
     settings = LoaderSettings(training=False, batch_size=batch_size)
-    return PairLoader(PairBatches(store, contigs, settings), workers)
+    return PairLoader(PairBatches(store, contigs, settings, pairs=pairs), workers)

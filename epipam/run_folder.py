@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
 
-from epipam.errors import RequestError
-from epipam.files import write_text
+from epipam.errors import EpipamError, RequestError
+from epipam.files import whole_file, write_text
 
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.json"
+HISTORY = "history.csv"
 
 logger = logging.getLogger(__name__)
+
+
+class RunTaken(RequestError):
+    """A run that another process is training."""
+
+
+class RunStopped(EpipamError):
+    """A run that was stopped by hand."""
+
+
+class RunFinished(RequestError):
+    """A run that is finished."""
 
 
 @contextmanager
@@ -46,24 +62,42 @@ def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> It
     # The folder belongs to the request: Lightning forgets the best epoch of a run that was moved.
     text = json.dumps({"folder": str(run.resolve()), **request}, indent=2)
     noted = run / CHECKPOINTS / "request.json"
-    if (run / METRICS).exists():
-        raise RequestError(f"{run}: holds a finished run; choose another name")
-    if noted.exists():
-        if noted.read_text(encoding="utf-8") != text:
+    _refuse_finished(run)
+    if not noted.exists() and run.exists() and not _is_begun(run):
+        raise RequestError(f"{run}: exists already and is no run to go on with")
+    noted.parent.mkdir(parents=True, exist_ok=True)
+    # Held, not replaced: two processes that begin at one time then hold the same file.
+    with noted.open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunTaken(f"{run}: another process is training here; wait for it") from None
+        _refuse_finished(run)
+        handle.seek(0)
+        begun = handle.read()
+        if not begun:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        elif begun != text:
             raise RequestError(
                 f"{run}: holds a run begun with other settings or in another folder ({noted}); "
                 f"choose another name, or remove it"
             )
-    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise RequestError(f"{run}: exists already and is no run to go on with")
-    else:
-        write_text(noted, text)
-    with noted.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RequestError(f"{run}: another process is training here; wait for it") from None
         yield
+
+
+def _refuse_finished(run: Path) -> None:
+    if (run / METRICS).exists():
+        raise RunFinished(f"{run}: holds a finished run; choose another name")
+
+
+def _is_begun(run: Path) -> bool:
+    """Whether a folder has nothing in it but what a run makes first."""
+    return run.is_dir() and all(
+        item.name == CHECKPOINTS and item.is_dir() and not any(item.iterdir())
+        for item in run.iterdir()
+    )
 
 
 class History(Callback):
@@ -88,3 +122,19 @@ class History(Callback):
             for c, value in zip(self.COLUMNS, values, strict=True)
         )
         logger.info("epoch %d of %s: %s", epoch, trainer.max_epochs, shown)
+
+
+def read_epoch(history: Path, epoch: int) -> dict[str, float]:
+    """Return what `history.csv` says of an epoch's validation: `loss`, `auroc` and `auprc`."""
+    with history.open(encoding="utf-8", newline="") as handle:
+        row = next(row for row in csv.DictReader(handle) if int(row["epoch"]) == epoch)
+    return {name: float(row[f"validation_{name}"]) for name in ("loss", "auroc", "auprc")}
+
+
+def drop_optimizer_states(run: Path) -> None:
+    """Take out of a finished run's checkpoints what is needed only to go on with it."""
+    for path in (run / CHECKPOINTS).glob("*.ckpt"):
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        checkpoint["optimizer_states"] = []
+        with whole_file(path) as partial:
+            torch.save(checkpoint, partial)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,9 +22,24 @@ CHROMOSOMES_PER_FOLD = 3
 PARTS = ("train", "validation", "test")
 
 
+class Part(NamedTuple):
+    """What of a store plays one part.
+
+    Attributes
+    ----------
+    contigs
+        The contigs to read.
+    pairs
+        int64, ascending: the numbers of those of their pairs that count; None where all do.
+    """
+
+    contigs: tuple[str, ...]
+    pairs: np.ndarray | None = None
+
+
 @dataclass(frozen=True)
 class ChromosomeSplit:
-    """Contigs by the part they play; no contig plays two.
+    """Contigs by the part they play; no contig plays two, unless the split is `chosen_on_test`.
 
     Attributes
     ----------
@@ -45,6 +60,27 @@ class ChromosomeSplit:
         """Say in a line which contigs play which part."""
         parts = [f"{part} {listed_contigs(getattr(self, part))}" for part in PARTS]
         return "; ".join(parts + ([f"unused {listed_contigs(self.unused)}"] if self.unused else []))
+
+    def part(self, name: str) -> Part:
+        """Return what plays a part, one of `PARTS`."""
+        return Part(getattr(self, name))
+
+    def describe(self, name: str) -> str:
+        """Say in words what plays a part."""
+        return ", ".join(getattr(self, name))
+
+    def record(self) -> dict[str, Any]:
+        """Return plain lists that say what the split is."""
+        return {name: list(getattr(self, name)) for name in (*PARTS, "unused")}
+
+    def chosen_on_test(self) -> ChromosomeSplit:
+        """Return the same training and test part, the latter in the validation part's place too.
+
+        What is chosen on the validation part is then chosen on the test part, as published
+        evaluations have done. The validation part's own contigs are unused.
+        """
+        unused = natural_order((*self.unused, *self.validation))
+        return replace(self, validation=self.test, unused=unused)
 
 
 class RandomSplit(NamedTuple):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,47 +16,76 @@ from typing import Any
 import lightning as L
 import pandas as pd
 import torch
-import torchmetrics
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-import epipam
+from epipam.audit import SplitAudit, audit_split
 from epipam.classifier import MONITORED, PairClassifier
 from epipam.data_module import DataSettings, PairDataModule
 from epipam.devices import describe_device
-from epipam.errors import EpipamError, ModelError, RequestError
+from epipam.errors import ModelError, RequestError
 from epipam.evaluation import Evaluation, evaluate
 from epipam.files import write_text
 from epipam.models import Network, create_model, load_model, save_model
 from epipam.models.card import write_card
 from epipam.models.embedding import embeds, initialise_embeddings
-from epipam.models.folder import WEIGHTS_FILE, read_config
 from epipam.models.kmer_gbm import KmerGbm
 from epipam.models.registry import model_config, model_name
-from epipam.pairs import COLUMNS, digest
+from epipam.pairs import COLUMNS
 from epipam.prediction import check_lengths, predict_store, score_partners
-from epipam.run_folder import CHECKPOINTS, METRICS, History, claimed_run
-from epipam.splits import ChromosomeSplit
+from epipam.provenance import run_provenance, run_request
+from epipam.random_pairs import Split
+from epipam.run_folder import (
+    CHECKPOINTS,
+    HISTORY,
+    METRICS,
+    History,
+    RunStopped,
+    claimed_run,
+    read_epoch,
+)
+from epipam.splits import PARTS, Part
 from epipam.store import Store
 from epipam.train_settings import TrainSettings
 
 CHECKPOINT_STEPS = 100
+PREDICTIONS = "predictions.tsv"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run: its folder, the best epoch (from 1), and the test part's evaluation."""
+    """A finished run.
+
+    Attributes
+    ----------
+    run
+        Its folder.
+    best_epoch
+        From 1.
+    evaluation
+        Of the test part.
+    leaked
+        What a random split gives away; None where the split is by chromosome.
+    """
 
     run: Path
     best_epoch: int
     evaluation: Evaluation
+    leaked: SplitAudit | None = None
+
+    def lines(self) -> Iterator[str]:
+        """Yield the result for a person."""
+        yield f"{self.run}: best epoch {self.best_epoch}"
+        yield from self.evaluation.lines()
+        if self.leaked is not None:
+            yield self.leaked.sentence()
 
 
 def train(
     store: Store,
-    split: ChromosomeSplit,
+    split: Split,
     run: str | Path,
     settings: TrainSettings | None = None,
     data: DataSettings | None = None,
@@ -67,7 +95,7 @@ def train(
     """Train one model on one split of a store; leave a run folder.
 
     The folder holds `model/` (the best epoch's weights), `metrics.json`, `history.csv`,
-    `predictions.tsv` (test chromosomes) and `checkpoints/`. A run that was stopped goes on from
+    `predictions.tsv` (the test part) and `checkpoints/`. A run that was stopped goes on from
     `checkpoints/last.ckpt` when it is started again.
 
     Parameters
@@ -96,8 +124,8 @@ def train(
     data = data or DataSettings()
     run = Path(run)
     L.seed_everything(settings.seed, verbose=False)
-    network = _network(store, settings)
-    request = _request(store, split, settings, data)
+    network = initial_network(store, settings)
+    request = run_request(store, split, settings, data)
     module = PairDataModule(store, split, data)
     outcome = _Outcome(run, store, split, settings, data, request)
     if isinstance(network, KmerGbm):
@@ -139,7 +167,7 @@ def _train_trees(network: KmerGbm, module: PairDataModule, outcome: _Outcome) ->
     module.check()
     with claimed_run(outcome.run, outcome.request):
         _log_parts(outcome.split)
-        boosted = boost(network, module, settings, outcome.run / "history.csv")
+        boosted = boost(network, module, settings, outcome.run / HISTORY)
         return outcome.keep(boosted.network, boosted.rounds, torch.device("cpu"))
 
 
@@ -149,18 +177,25 @@ class _Outcome:
 
     run: Path
     store: Store
-    split: ChromosomeSplit
+    split: Split
     settings: TrainSettings
     data: DataSettings
     request: dict[str, Any]
 
     def keep(self, network: Network, best_epoch: int, device: torch.device) -> TrainResult:
-        """Write the model, its predictions on the test chromosomes, and what they are worth."""
-        provenance = _provenance(self.request, self.store, self.settings, best_epoch)
+        """Write the model, its predictions on the test part, and what they are worth."""
+        provenance = run_provenance(self.request, self.store, self.settings, best_epoch)
         save_model(network, self.run / "model", provenance)
+        test, train = self.split.part("test"), self.split.part("train")
+        trained = labelled_pairs(self.store, train)
         batch_size, seed = self.data.batch_size, self.settings.seed
         predictions = predict_store(
-            network, self.store, self.split.test, device=device, batch_size=batch_size
+            network,
+            self.store,
+            test.contigs,
+            pairs=test.pairs,
+            device=device,
+            batch_size=batch_size,
         )
         partners = score_partners(
             network, self.store, predictions, seed=seed, device=device, batch_size=batch_size
@@ -168,25 +203,37 @@ class _Outcome:
         evaluation = evaluate(
             predictions,
             predictions["probability"].to_numpy(),
-            labelled_pairs(self.store, self.split.train),
+            trained,
             partners=partners,
             seed=seed,
         )
-        write_text(self.run / "predictions.tsv", predictions.to_csv(sep="\t", index=False))
-        metrics = {"provenance": provenance, "test": evaluation.to_json()}
+        write_text(self.run / PREDICTIONS, predictions.to_csv(sep="\t", index=False))
+        metrics = {
+            "provenance": provenance,
+            "validation": read_epoch(self.run / HISTORY, best_epoch),
+            "test": evaluation.to_json(),
+        }
+        leaked = None
+        if test.pairs is not None:
+            lengths = (self.store.enhancer_length, self.store.promoter_length)
+            leaked = audit_split(trained, predictions, *lengths)
+            metrics["leakage"] = leaked.to_json()
         write_card(self.run / "model", metrics)
         write_text(self.run / METRICS, json.dumps(metrics, indent=2) + "\n")
-        return TrainResult(self.run, best_epoch, evaluation)
+        return TrainResult(self.run, best_epoch, evaluation, leaked)
 
 
-def labelled_pairs(store: Store, contigs: tuple[str, ...]) -> pd.DataFrame:
-    """Return the labelled pairs of some chromosomes, canonical columns."""
-    frame = pd.concat([store.pairs(contig) for contig in contigs], ignore_index=True)
-    return frame.loc[frame["label"] >= 0, list(COLUMNS)].reset_index(drop=True)
+def labelled_pairs(store: Store, part: Part) -> pd.DataFrame:
+    """Return the labelled pairs of a part, canonical columns."""
+    frame = pd.concat([store.pairs(contig) for contig in part.contigs], ignore_index=True)
+    known = frame["label"] >= 0
+    if part.pairs is not None:
+        known &= frame["pair"].isin(part.pairs)
+    return frame.loc[known, list(COLUMNS)].reset_index(drop=True)
 
 
 def _log_beginning(
-    split: ChromosomeSplit, settings: TrainSettings, network: Network, trainer: L.Trainer
+    split: Split, settings: TrainSettings, network: Network, trainer: L.Trainer
 ) -> None:
     _log_parts(split)
     if settings.init is not None:
@@ -198,9 +245,9 @@ def _log_beginning(
     logger.info("device: %s%s", device, others)
 
 
-def _log_parts(split: ChromosomeSplit) -> None:
-    for part in ("train", "validation", "test"):
-        logger.info("%s: %s", part, ", ".join(getattr(split, part)))
+def _log_parts(split: Split) -> None:
+    for part in PARTS:
+        logger.info("%s: %s", part, split.describe(part))
 
 
 def _trainer(
@@ -225,7 +272,7 @@ def _trainer(
                     ),
                     last(every_n_train_steps=CHECKPOINT_STEPS),
                     last(every_n_epochs=1, save_on_train_epoch_end=True),
-                    History(run / "history.csv"),
+                    History(run / HISTORY),
                 ],
                 default_root_dir=run,
                 logger=False,
@@ -264,10 +311,18 @@ def _fit(
         with _quiet_lightning():
             trainer.fit(classifier, module, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C
-        raise EpipamError(f"{last.parent.parent}: stopped; the same command goes on") from None
+        raise RunStopped(f"{last.parent.parent}: stopped; the same command goes on") from None
 
 
-def _network(store: Store, settings: TrainSettings) -> Network:
+def initial_network(store: Store, settings: TrainSettings) -> Network:
+    """Return the network that training begins with.
+
+    Raises
+    ------
+    ModelError, RequestError
+        Where there is no such model for this store's windows, or a file it begins with does not
+        fit it.
+    """
     if settings.init is None:
         config = model_config(
             settings.model, store.enhancer_length, store.promoter_length, settings.shape
@@ -285,49 +340,6 @@ def _network(store: Store, settings: TrainSettings) -> Network:
     if settings.embedding is not None:
         initialise_embeddings(network, settings.embedding)
     return network.train()
-
-
-def _request(
-    store: Store, split: ChromosomeSplit, settings: TrainSettings, data: DataSettings
-) -> dict[str, Any]:
-    """Return what a run is of: what it must agree in to be gone on with."""
-    # By content, not by path: where a model lay is nobody's business and may change.
-    files = {
-        "init": digest(settings.init / WEIGHTS_FILE) if settings.init is not None else None,
-        "embedding": digest(settings.embedding) if settings.embedding is not None else None,
-    }
-    machine = ("accelerator", "devices", "nodes")
-    return {
-        "store": {
-            key: store.attributes[key] for key in ("genome", "pairs", "augmentation", "seed")
-        },
-        "split": asdict(split),
-        "training": {
-            key: value for key, value in {**asdict(settings), **files}.items() if key not in machine
-        },
-        "data": {key: value for key, value in asdict(data).items() if key != "workers"},
-    }
-
-
-def _provenance(
-    request: dict[str, Any], store: Store, settings: TrainSettings, best_epoch: int
-) -> dict[str, Any]:
-    """Return what made a model: digests, chromosomes, settings, versions."""
-    about = settings.about or f"trained on the pairs of {store.attributes['pairs']['name']}"
-    initial = read_config(settings.init).get("provenance") if settings.init else None
-    return {
-        "about": about,
-        **request,
-        "best_epoch": best_epoch,
-        "initial_model": initial,
-        "versions": {
-            "epipam": epipam.__version__,
-            "torch": torch.__version__,
-            "lightning": L.__version__,
-            "torchmetrics": torchmetrics.__version__,
-            "python": platform.python_version(),
-        },
-    }
 
 
 @contextmanager

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from epipam.audit import audit, enhancer_overlap
+from epipam.audit import SplitAudit, audit, audit_split, enhancer_overlap, mean_audit
 from epipam.baselines import frequency_scores
 from epipam.cli import main
 from epipam.pairs import COLUMNS, read_pairs
-from epipam.splits import random_split
+from epipam.splits import Leakage, random_split
 
 regions = st.tuples(st.sampled_from(["chr1", "chr2"]), st.integers(0, 300), st.integers(0, 60))
 pairs = st.lists(st.tuples(regions, st.integers(0, 2), st.sampled_from([-1, 0, 1])), max_size=25)
@@ -120,3 +120,23 @@ def test_the_command_prints_each_list(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert done.output.count("30 positive and 30 negative pairs") == 2
     assert done.output.count("chromosomes split: 60 test pairs") == 2
+
+
+def test_a_split_is_judged_by_the_windows_that_a_model_reads() -> None:
+    train = table([(("chr1", 100, 10), 0, 1), (("chr1", 500, 10), 1, 0)])
+    test = table([(("chr1", 130, 10), 7, 1), (("chr1", 900, 10), 8, 0), (("chr1", 520, 10), 9, -1)])
+    near = audit_split(train, test, 10, 10)
+    assert near.leakage == (3, 0, 0, 0)
+    assert near.frequency_auroc == 0.5
+    wide = audit_split(train, test, 100, 10)
+    assert wide.leakage.enhancer == pytest.approx(2 / 3)
+    assert "of 3 test pairs, the enhancer of 67%, the promoter of 0%" in wide.sentence()
+
+
+def test_what_several_test_parts_leak_together_is_weighted_by_their_pairs() -> None:
+    one = SplitAudit(Leakage(10, 0.5, 1.0, 0.5), 0.9)
+    other = SplitAudit(Leakage(30, 0.1, 0.2, 0.1), 0.5)
+    both = mean_audit([one, other, SplitAudit(Leakage(0, 0, 0, 0), None)])
+    assert both.leakage == pytest.approx((40, 0.2, 0.4, 0.2))
+    assert both.frequency_auroc == pytest.approx(0.6)
+    assert mean_audit([]) == SplitAudit(Leakage(0, 0, 0, 0), None)

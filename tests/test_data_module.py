@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from epipam.data_module import DataSettings, PairDataModule
 from epipam.errors import RequestError
+from epipam.random_pairs import random_pairs
 from epipam.splits import ChromosomeSplit
 from epipam.store import Store, StoreSettings, build_store
 
@@ -82,8 +83,8 @@ def trainer(folder, epochs, **options) -> L.Trainer:
     )
 
 
-def data(store, **options) -> PairDataModule:
-    return PairDataModule(store, SPLIT, DataSettings(batch_size=4, buffer_rows=96, **options))
+def data(store, split=SPLIT, **options) -> PairDataModule:
+    return PairDataModule(store, split, DataSettings(batch_size=4, buffer_rows=96, **options))
 
 
 def pairs_of(store, contig) -> list[int]:
@@ -101,6 +102,19 @@ def test_each_part_reads_its_chromosomes_in_its_role(store):
     assert [loader.batches.settings.training for loader in loaders] == [True, False, False]
     # Two shifted copies of 20 positives and 20 negatives; 20 unshifted windows each.
     assert [loader.batches.order.n_rows for loader in loaders] == [60, 20, 20]
+
+
+def test_a_random_split_reads_pairs_of_all_chromosomes_each_in_one_part(store):
+    split = random_pairs(store, 3, seed=2)
+    module = data(store, split)
+    module.check()
+    loaders = (module.train_dataloader(), module.val_dataloader(), module.test_dataloader())
+    seen = [{pair for batch in loader for pair in batch.pair.tolist()} for loader in loaders]
+    for name, found in zip(("validation", "test"), seen[1:], strict=True):
+        assert found == set(split.part(name).pairs.tolist())
+    assert seen[0] <= set(split.train.tolist())
+    assert len(seen[0]) > 50
+    assert {loader.batches.contigs for loader in loaders} == {("chr1", "chr2", "chr3", "chr4")}
 
 
 @pytest.fixture(scope="module")
@@ -207,19 +221,24 @@ def test_the_test_part_is_seen_once(store, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_run_that_lightning_resumes_twice_in_mid_epoch_keeps_its_order(store, tmp_path, workers):
-    loader = data(store).train_dataloader()
+@pytest.mark.parametrize("kind", ["chromosomes", "random"])
+def test_a_run_that_lightning_resumes_twice_in_mid_epoch_keeps_its_order(
+    store, tmp_path, kind, workers
+):
+    split = SPLIT if kind == "chromosomes" else random_pairs(store, 1, 0)
+    loader = data(store, split).train_dataloader()
+    steps_of_epoch = len(loader)
+    assert steps_of_epoch >= 15
     expected = [batch.pair.tolist() for _ in range(3) for batch in loader]
-    assert len(expected) == 3 * 15
     seen, last = [], None
-    for part, steps in enumerate((6, 22, 45)):
+    for part, steps in enumerate((6, steps_of_epoch + 7, 3 * steps_of_epoch)):
         # A checkpoint after every step; the run is cut in the first and in the second epoch.
         keep = ModelCheckpoint(
             tmp_path, filename=f"part-{part}", every_n_train_steps=1, enable_version_counter=False
         )
         recorder = Recorder()
         run = trainer(tmp_path, 3, max_steps=steps, callbacks=[keep], enable_checkpointing=True)
-        run.fit(recorder, data(store, workers=workers), ckpt_path=last)
+        run.fit(recorder, data(store, split, workers=workers), ckpt_path=last)
         seen += recorder.trained
         last = keep.best_model_path
     assert seen == expected

@@ -159,6 +159,9 @@ def test_roles_read_their_own_rows(training, augmented, expected):
     label = np.array([1, 1, 0, 0, -1, -1], dtype=np.int8)
     copy = np.array([0, 1, 0, 1, 0, 1], dtype=np.int16)
     assert eligible(label, copy, training=training, augmented=augmented).tolist() == expected
+    chosen = np.array([True, False, True, True, False, True])
+    some = eligible(label, copy, training=training, augmented=augmented, chosen=chosen)
+    assert some.tolist() == (np.array(expected) & chosen).tolist()
 
 
 def test_planning_needs_no_torch():

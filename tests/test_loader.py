@@ -140,8 +140,10 @@ def keys_of(batches) -> list[list]:
     return [[*batch.pair.tolist(), batch.enhancer.numpy().tobytes()] for batch in batches]
 
 
-def load(store, settings, *, contigs=tuple(CONTIGS), rank=0, world_size=1, **options) -> PairLoader:
-    batches = PairBatches(store, contigs, settings, rank=rank, world_size=world_size)
+def load(
+    store, settings, *, contigs=tuple(CONTIGS), pairs=None, rank=0, world_size=1, **options
+) -> PairLoader:
+    batches = PairBatches(store, contigs, settings, pairs=pairs, rank=rank, world_size=world_size)
     return PairLoader(batches, **options)
 
 
@@ -232,18 +234,60 @@ def test_a_store_with_other_chunks_than_this_version_writes_is_read_alike(store,
     assert evaluated == [s.row for s in of_evaluation(stored_rows(store))]
 
 
+# A part of the pairs
+
+SOME_PAIRS = np.sort(np.random.default_rng(8).permutation(sum(CONTIGS.values()))[:57])
+
+
+@pytest.fixture(params=[None, SOME_PAIRS], ids=["all pairs", "some pairs"])
+def pairs(request):
+    return request.param
+
+
+def chosen(stored: list[StoredRow], pairs) -> list[StoredRow]:
+    return [s for s in stored if pairs is None or s.row.pair in set(pairs.tolist())]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_only_the_pairs_asked_for_are_read_each_in_its_role(store, workers):
+    stored = chosen(stored_rows(store), SOME_PAIRS)
+    with closing(load(store, EVALUATION, pairs=SOME_PAIRS, workers=workers)) as loader:
+        assert [row for b in loader for row in rows(b)] == [s.row for s in of_evaluation(stored)]
+    expected = Counter(s.row for s in of_training(stored))
+    with closing(load(store, TRAINING, pairs=SOME_PAIRS, workers=workers)) as loader:
+        epochs = [Counter(row for batch in loader for row in rows(batch)) for _ in range(6)]
+    for seen in epochs:
+        assert seen <= expected
+        assert (expected - seen).total() == expected.total() % 5
+    assert set().union(*epochs) == set(expected)
+
+
+def test_training_and_test_pairs_of_one_chromosome_never_meet(store):
+    rest = np.setdiff1d(np.arange(sum(CONTIGS.values())), SOME_PAIRS)
+    trained = {p for b in load(store, TRAINING, pairs=rest) for p in b.pair.tolist()}
+    tested = {p for b in load(store, EVALUATION, pairs=SOME_PAIRS) for p in b.pair.tolist()}
+    assert tested == set(SOME_PAIRS.tolist())
+    assert not trained & tested
+
+
+def test_numbers_of_pairs_on_other_chromosomes_ask_for_nothing(store):
+    contigs = ["chr2"]
+    seen = [p for b in load(store, EVALUATION, contigs=contigs, pairs=SOME_PAIRS) for p in b.pair]
+    assert sorted(seen) == sorted(set(store.pairs("chr2")["pair"]) & set(SOME_PAIRS))
+
+
 # Ranks and workers
 
 
 @pytest.mark.parametrize("workers", [0, 1, 4])
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_ranks_share_the_rows_and_make_the_same_number_of_training_steps(
-    store, world_size, workers
+    store, world_size, workers, pairs
 ):
-    stored = stored_rows(store)
+    stored = chosen(stored_rows(store), pairs)
     evaluated, trained, steps = [], [], set()
     for rank in range(world_size):
-        share = {"rank": rank, "world_size": world_size, "workers": workers}
+        share = {"pairs": pairs, "rank": rank, "world_size": world_size, "workers": workers}
         with closing(load(store, EVALUATION, **share)) as loader:
             evaluated += [row for batch in loader for row in rows(batch)]
         with closing(load(store, TRAINING, **share)) as loader:
@@ -307,18 +351,21 @@ def test_workers_finish_after_the_parent_has_read_store_and_genome(store, method
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_the_order_depends_on_seed_and_epoch_and_not_on_the_number_of_workers(store, workers):
-    alone = load(store, TRAINING)
-    with closing(load(store, TRAINING, workers=workers)) as loader:
+def test_the_order_depends_on_seed_and_epoch_and_not_on_the_number_of_workers(
+    store, workers, pairs
+):
+    alone = load(store, TRAINING, pairs=pairs)
+    with closing(load(store, TRAINING, pairs=pairs, workers=workers)) as loader:
         for _ in range(3):
             assert keys_of(loader) == keys_of(alone)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_every_epoch_and_every_seed_has_an_order_of_its_own(store, workers):
-    with closing(load(store, TRAINING, workers=workers)) as loader:
+def test_every_epoch_and_every_seed_has_an_order_of_its_own(store, workers, pairs):
+    with closing(load(store, TRAINING, pairs=pairs, workers=workers)) as loader:
         epochs = [[pair for batch in loader for pair in batch.pair.tolist()] for _ in range(3)]
-    other = [p for b in load(store, replace(TRAINING, seed=4)) for p in b.pair.tolist()]
+    other_seed = load(store, replace(TRAINING, seed=4), pairs=pairs)
+    other = [pair for batch in other_seed for pair in batch.pair.tolist()]
     for one, two in ((0, 1), (0, 2), (1, 2)):
         assert epochs[one] != epochs[two]
     assert other != epochs[0]
@@ -379,12 +426,12 @@ def test_loading_leaves_the_global_random_numbers_alone(store, workers):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_stopping_twice_in_mid_epoch_gives_the_order_of_an_uninterrupted_run(store, workers):
-    with closing(load(store, TRAINING, workers=workers)) as loader:
+def test_stopping_twice_in_mid_epoch_gives_the_order_of_an_uninterrupted_run(store, workers, pairs):
+    with closing(load(store, TRAINING, pairs=pairs, workers=workers)) as loader:
         expected = [keys_of(loader) for _ in range(3)]
     seen, state = [], None
-    for stop_after in (9, 8, None):
-        with closing(load(store, TRAINING, workers=workers)) as loader:
+    for stop_after in (7, 4, None):
+        with closing(load(store, TRAINING, pairs=pairs, workers=workers)) as loader:
             if state is not None:
                 loader.load_state_dict(state)
             if stop_after is None:
@@ -396,7 +443,7 @@ def test_stopping_twice_in_mid_epoch_gives_the_order_of_an_uninterrupted_run(sto
             else:
                 seen += keys_of(islice(loader, stop_after))
                 state = json.loads(json.dumps(loader.state_dict()))
-    assert state == {"epoch": 0, "served": 17}
+    assert state == {"epoch": 0, "served": 11}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -531,7 +578,8 @@ def test_a_larger_store_makes_no_more_python_objects(tmp_path):
         folder = tmp_path / str(factor)
         folder.mkdir()
         store = make_store(folder, contigs={c: factor * n for c, n in CONTIGS.items()})
-        state = PairBatches(store, tuple(CONTIGS), TRAINING).__getstate__()
+        half = np.arange(0, store.attributes["pairs"]["rows"], 2)
+        state = PairBatches(store, tuple(CONTIGS), TRAINING, pairs=half).__getstate__()
         held.append(python_objects({**state, "store": None}))
     assert held[0] == held[1] < 200
 

@@ -215,3 +215,18 @@ def test_leakage_equals_a_loop_over_bases(train_rows, test_rows):
     assert measured.enhancer == pytest.approx(np.mean(hit["enhancer"]))
     assert measured.promoter == pytest.approx(np.mean(hit["promoter"]))
     assert measured.both == pytest.approx(np.mean(both))
+
+
+def test_choosing_on_the_test_part_leaves_training_alone_and_the_validation_part_unused():
+    split = fold_split([*HUMAN, "chrY"], 3)
+    published = split.chosen_on_test()
+    assert published.train == split.train
+    assert published.validation == published.test == split.test
+    assert set(published.unused) == {*split.validation, "chrY"}
+
+
+def test_a_part_is_its_contigs_and_all_their_pairs():
+    split = fold_split(HUMAN, 7)
+    assert split.part("test") == (("chr22", "chrX"), None)
+    assert split.describe("test") == "chr22, chrX"
+    assert split.record()["validation"] == ["chr1", "chr2", "chr3"]

@@ -9,14 +9,17 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
 
 from epipam import training
+from epipam.baselines import frequency_scores
 from epipam.data_module import DataSettings
 from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.loader import Batch
 from epipam.models import EpipamConfig, create_model, load_model, unpack
 from epipam.models.card import read_card, run_metrics
 from epipam.pairs import digest
+from epipam.random_pairs import random_pairs
 from epipam.simulate import SimulationSettings, simulate
 from epipam.splits import explicit_split
 from epipam.store import Store, StoreSettings, build_store
@@ -101,6 +104,37 @@ def test_metrics_stand_beside_the_baselines_and_say_what_made_them(finished, sto
     assert provenance["training"]["seed"] == 1
     assert provenance["versions"]["torch"] == torch.__version__
     assert provenance["split"]["test"] == ["chr3"]
+
+
+def test_metrics_hold_how_the_best_epoch_validated(finished):
+    metrics = json.loads((finished.run / "metrics.json").read_text())
+    history = pd.read_csv(finished.run / "history.csv", index_col="epoch")
+    best = history.loc[finished.best_epoch]
+    assert best["validation_auprc"] == history["validation_auprc"].max()
+    assert metrics["validation"] == {
+        name: best[f"validation_{name}"] for name in ("loss", "auroc", "auprc")
+    }
+    assert "leakage" not in metrics
+
+
+def test_a_random_split_is_trained_on_and_says_what_it_leaks(store, tmp_path):
+    split = random_pairs(store, 0, seed=1)
+    settings = TrainSettings(model="kmer-gbm", epochs=3)
+    result = train(store, split, tmp_path / "run", settings, DATA, progress=False)
+    frames = pd.concat([store.pairs(contig) for contig in store.contigs]).set_index("pair")
+    predictions = pd.read_csv(tmp_path / "run/predictions.tsv", sep="\t")
+    names = frames.loc[split.test, "enhancer_name"]
+    assert predictions["enhancer_name"].tolist() == names.tolist()
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    train_pairs, test_pairs = frames.loc[split.train], frames.loc[split.test]
+    frequency = frequency_scores(test_pairs, train_pairs)
+    assert metrics["leakage"]["n_test"] == len(split.test)
+    assert metrics["leakage"]["frequency_auroc"] == pytest.approx(
+        roc_auc_score(test_pairs["label"], frequency), abs=1e-6
+    )
+    assert metrics["provenance"]["split"]["random"]["fold"] == 0
+    (sentence,) = [line for line in result.lines() if line.startswith("The split is random")]
+    assert f"of {len(split.test)} test pairs" in sentence
 
 
 def test_history_has_a_line_per_epoch(finished):

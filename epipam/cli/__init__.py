@@ -15,6 +15,7 @@ COMMANDS = {
     "chiapet": "epipam.cli.chiapet:chiapet",
     "audit": "epipam.cli.audit:audit",
     "train": "epipam.cli.train:train",
+    "crossval": "epipam.cli.crossval:crossval",
     "evaluate": "epipam.cli.evaluate:evaluate",
     "motifs": "epipam.cli.motifs:motifs",
     "attention": "epipam.cli.attention:attention",

@@ -111,8 +111,14 @@ def _model_lines(path: Path, config: dict[str, Any]) -> Iterator[str]:
     if initial := provenance.get("initial_model"):
         yield f"  started as  {initial.get('about', 'another model')}"
     if "split" in provenance:
-        for part in ("train", "validation", "test"):
-            yield f"  {part:<12}{', '.join(provenance['split'][part])}"
+        split = provenance["split"]
+        if drawn := split.get("random"):
+            yield f"  split       random, fold {drawn['fold']}, seed {drawn['seed']}"
+            for part, n_pairs in drawn["pairs"].items():
+                yield f"  {part:<12}{n_pairs:,} pairs"
+        else:
+            for part in ("train", "validation", "test"):
+                yield f"  {part:<12}{', '.join(split[part])}"
     if "versions" in provenance:
         versions = ", ".join(f"{name} {v}" for name, v in provenance["versions"].items())
         yield f"  made with   {versions}"

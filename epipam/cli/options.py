@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,15 @@ def _split_names(
     if not names:
         raise click.BadParameter("names no contig; give names with commas between: chr1,chr2")
     return names
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return the field and the value, which is JSON, of FIELD=VALUE."""
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise click.UsageError(f"--set {text}: is not FIELD=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        # A word is one without its quotes.
+        return name, value

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from epipam.cli.command import EpipamCommand, ModelFolder, Place, json_option, print_result
+from epipam.cli.options import parse_setting
 from epipam.models.catalogue import MODELS
 from epipam.train_settings import TrainSettings
 
@@ -28,7 +27,14 @@ DEFAULT = TrainSettings()
     metavar="FIELD=VALUE",
     help="A field of the model's config.json that is not to be as published; repeat for more.",
 )
-@click.option("--fold", type=click.IntRange(0), help="Test chromosomes: fold K of 8.  [default: 0]")
+@click.option(
+    "--split",
+    "kind",
+    type=click.Choice(["chromosomes", "random"]),
+    default="chromosomes",
+    help="What is held out: chromosomes, or pairs at random, which leaks.",
+)
+@click.option("--fold", type=click.IntRange(0), help="Test part: fold K of 8.  [default: 0]")
 @click.option("--test", "test", help="Test chromosomes, comma-separated, instead of a fold.")
 @click.option("--validation", help="Validation chromosomes, with --test.")
 @click.option("--init", type=ModelFolder(), help="Start from this model folder.")
@@ -69,6 +75,7 @@ def train(
     run: Path,
     model: str,
     shape: tuple[str, ...],
+    kind: str,
     fold: int | None,
     test: str | None,
     validation: str | None,
@@ -92,13 +99,14 @@ def train(
     precision: str,
     as_json: bool,
 ) -> None:
-    """Train a model on STORE, by chromosome, and leave a run folder.
+    """Train a model on STORE, with chromosomes held out, and leave a run folder.
 
     A run that was stopped goes on from its last checkpoint when the same command is given again.
     """
     _log_to_stderr()
     from epipam.data_module import DataSettings
     from epipam.memory import keep_freed_memory
+    from epipam.random_pairs import Split, random_pairs
     from epipam.splits import explicit_split, fold_split
     from epipam.store import Store
     from epipam.training import train as fit
@@ -107,12 +115,16 @@ def train(
         raise click.UsageError("--fold and --test both choose the test chromosomes: give one")
     if (test is None) != (validation is None):
         raise click.UsageError("--test and --validation go together")
+    if kind == "random" and test is not None:
+        raise click.UsageError("--split random draws pairs: --test and --validation name none")
     opened = Store(store)
-    split = (
-        fold_split(opened.contigs, fold or 0)
-        if test is None or validation is None
-        else explicit_split(opened.contigs, validation.split(","), test.split(","))
-    )
+    split: Split
+    if kind == "random":
+        split = random_pairs(opened, fold or 0, seed)
+    elif test is None or validation is None:
+        split = fold_split(opened.contigs, fold or 0)
+    else:
+        split = explicit_split(opened.contigs, validation.split(","), test.split(","))
     keep_freed_memory()
     result = fit(
         opened,
@@ -120,7 +132,7 @@ def train(
         run,
         TrainSettings(
             model=model,
-            shape=dict(_setting(text) for text in shape),
+            shape=dict(parse_setting(text) for text in shape),
             alpha=alpha,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
@@ -147,23 +159,10 @@ def train(
     )
     if result is None:
         return
-    print_result(
-        {"run": str(run), "best_epoch": result.best_epoch, **result.evaluation.to_json()},
-        iter([f"{run}: best epoch {result.best_epoch}", *result.evaluation.lines()]),
-        as_json,
-    )
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """Return the field and the value, which is JSON, of FIELD=VALUE."""
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise click.UsageError(f"--set {text}: is not FIELD=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        # A word is one without its quotes.
-        return name, value
+    found = {"run": str(run), "best_epoch": result.best_epoch, **result.evaluation.to_json()}
+    if result.leaked is not None:
+        found["leakage"] = result.leaked.to_json()
+    print_result(found, result.lines(), as_json)
 
 
 def _log_to_stderr() -> None:

@@ -32,6 +32,8 @@ class ModelEntry:
         Training as published; `TrainSettings` says what they are.
     boosted
         Whether it is made of trees, which gradient boosting grows, and not of layers.
+    auxiliary_head
+        Whether training reads a second head; `TrainSettings.alpha` weighs the two.
     """
 
     network: str
@@ -42,6 +44,7 @@ class ModelEntry:
     weight_decay: float = 0.0
     epochs: int = 15
     boosted: bool = False
+    auxiliary_head: bool = False
 
 
 def find_model(name: str) -> ModelEntry:
@@ -64,6 +67,7 @@ def _epipam(about: str, *, position_attention: bool, embedding: int) -> ModelEnt
         _EPIPAM,
         {"position_attention": position_attention, "embedding": embedding},
         weight_decay=0.0005,
+        auxiliary_head=position_attention,
     )
 
 

@@ -43,6 +43,14 @@ class Rows(NamedTuple):
     window: np.ndarray
 
 
+class PlanRows(NamedTuple):
+    """What decides whether rows of a contig are read: label int8, copy int16, pair int64 (n,)."""
+
+    label: np.ndarray
+    copy: np.ndarray
+    pair: np.ndarray
+
+
 class Damage(NamedTuple):
     """A file of the store that is not what was written: its path and what is wrong."""
 
@@ -156,11 +164,11 @@ class Store:
             parts = pool.map(lambda name: self._read(contig, name, start, stop), _ROW_ARRAYS)
             return Rows(*parts)
 
-    def read_plan(self, contig: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (label int8, copy int16) of a contig's rows in order, whole chunks at a time."""
-        copy_column = schema.WINDOW_COLUMNS.index("copy")
+    def read_plan(self, contig: str) -> Iterator[PlanRows]:
+        """Yield label, copy and pair number of a contig's rows in order, whole chunks at a time."""
+        pair_column, copy_column = (schema.WINDOW_COLUMNS.index(c) for c in ("pair", "copy"))
         for label, window in self.read_places(contig):
-            yield label, window[:, copy_column].astype(np.int16)
+            yield PlanRows(label, window[:, copy_column].astype(np.int16), window[:, pair_column])
 
     def read_places(self, contig: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield label and window, as `Rows` has them, of a contig's rows in order: no sequence."""

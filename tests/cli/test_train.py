@@ -96,3 +96,19 @@ def test_a_run_says_in_json_what_was_best(folder, tmp_path):
     options = ["--model", "kmer-gbm", "--epochs", 3, *SPLIT, "--json"]
     found = json.loads(run("train", folder / "s.zarr", "-o", tmp_path / "run", *options).stdout)
     assert 1 <= found["best_epoch"] <= 3
+
+
+def test_a_random_split_says_in_words_what_it_leaks(folder, tmp_path):
+    options = ["--model", "kmer-gbm", "--epochs", 3, "--batch-size", 10, "--split", "random"]
+    shown = run("train", folder / "s.zarr", "-o", tmp_path / "run", *options, "--fold", 2)
+    assert shown.stdout.splitlines()[-1].startswith("The split is random and leaks: of ")
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert set(metrics["leakage"]) == {"n_test", "enhancer", "promoter", "both", "frequency_auroc"}
+    assert "split       random, fold 2, seed 0" in run("info", tmp_path / "run/model").stdout
+
+
+def test_a_random_split_takes_no_chromosomes(folder, tmp_path):
+    command = ["train", folder / "s.zarr", "-o", tmp_path / "run", "--split", "random", *SPLIT]
+    result = CliRunner().invoke(main, [str(argument) for argument in command])
+    assert result.exit_code == 2
+    assert "--split random draws pairs" in result.output

@@ -60,11 +60,13 @@ def test_rows_have_the_stated_types_and_shapes(built):
     ]
 
 
-def test_the_plan_names_label_and_copy_of_every_row_in_order(built):
-    label, copy = (np.concatenate(parts) for parts in zip(*built.read_plan("chr1"), strict=True))
+def test_the_plan_names_label_copy_and_pair_of_every_row_in_order(built):
+    plan = [np.concatenate(parts) for parts in zip(*built.read_plan("chr1"), strict=True)]
     rows = built.read("chr1", 0, built.n_rows("chr1"))
-    np.testing.assert_array_equal(label, rows.label)
-    np.testing.assert_array_equal(copy, rows.window[:, 1])
+    for found, expected in zip(
+        plan, (rows.label, rows.window[:, 1], rows.window[:, 0]), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_the_pairs_come_back_as_they_were_given(inputs, built):
@@ -88,7 +90,7 @@ def test_a_store_of_other_chunk_shapes_is_read_alike(built, copied):
         for store in (built, other)
     ]
     np.testing.assert_array_equal(plans[0], plans[1])
-    steps = [len(label) for label, _ in other.read_plan("chr1")]
+    steps = [len(rows.label) for rows in other.read_plan("chr1")]
     assert all(step % 10 == 0 for step in steps[:-1])
 
 
