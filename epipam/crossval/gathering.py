@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, groupby
@@ -131,10 +132,13 @@ def _read(folder: CrossvalFolder, runs: Sequence[PlannedRun]) -> _Finished:
 
 
 def _read_predictions(path: Path) -> pd.DataFrame:
-    text = dict.fromkeys([column for column in COLUMNS if column.endswith(("chrom", "name"))], str)
-    return pd.read_csv(
-        path, sep="\t", dtype=text, keep_default_na=False, float_precision="round_trip"
+    text = [column for column in COLUMNS if column.endswith(("chrom", "name"))]
+    # As text first: some versions of pandas read numbers to the last digit but one.
+    frame = pd.read_csv(
+        path, sep="\t", dtype=dict.fromkeys([*text, "probability"], str), keep_default_na=False
     )
+    frame["probability"] = frame["probability"].to_numpy(object).astype(np.float64)
+    return frame
 
 
 def _of_alpha(run: PlannedRun, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,10 +158,10 @@ def _write_predictions(
         [one.predictions.assign(fold=fold) for fold, one in sorted(finished.items())],
         ignore_index=True,
     )
-    # Without the time of day: the same runs give the same bytes.
-    compression = {"method": "gzip", "mtime": 0}
+    text = frame.to_csv(sep="\t", index=False, lineterminator="\n")
     with whole_file(folder.predictions(dataset, model)) as partial:
-        frame.to_csv(partial, sep="\t", index=False, lineterminator="\n", compression=compression)
+        # Without the time of day: the same runs give the same bytes.
+        partial.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 def _parts(
