@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from epipam.metrics import METRICS, Interval, Ranking, Replicates, resamples
+from epipam.metrics import METRICS, Interval, Ranking, Replicates, resampled
 
 # A scorer that gives every pair the same.
 CHANCE = "chance"
@@ -109,7 +109,7 @@ def fold_means(parts: Sequence[FoldScores], *, n_replicates: int, seed: int) -> 
     found: dict[tuple[str, str], list[float]] = {
         (scorer, metric): [] for scorer in parts[0].scores for metric in METRICS
     }
-    draws = resamples(labels, groups=contigs, n_replicates=n_replicates, seed=seed)
+    draws = resampled(labels, groups=contigs, n_replicates=n_replicates, seed=seed)
     for weights in draws:
         for key, value in _means(parts, ranked, weights):
             found[key].append(value)
