@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from epipam.cli.command import EpipamCommand, Place, json_option, print_result
+from epipam.cli.command import EpipamCommand, ModelFolder, Place, json_option, print_result
 from epipam.cli.options import parse_setting
 from epipam.crossval import ALPHAS, PROTOCOLS, SPLITS, CrossvalSettings
 from epipam.models.catalogue import MODELS
@@ -46,7 +46,7 @@ DEFAULT = TrainSettings()
     metavar="[MODEL:]FIELD=VALUE",
     help="A field of a model's config.json that is not to be as published; repeat for more.",
 )
-@click.option("--init", type=click.Path(path_type=Path), help="Start models of its name from it.")
+@click.option("--init", type=ModelFolder(), help="Start models of its name from it.")
 @click.option(
     "--embedding",
     type=click.Path(path_type=Path),
