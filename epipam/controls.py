@@ -184,14 +184,10 @@ class Controls:
         ):
             bounds = f" ({found.low:.3f} to {found.high:.3f})" if found else ""
             yield f"{name:<36}{partners.n_pairs:<11,}{value:.3f}{bounds}"
-        notes = [
-            f"{partners.n_stuck:,} pairs found no other promoter" if partners.n_stuck else "",
-            f"{partners.n_contacts:,} swapped pairs are known contacts"
-            if partners.n_contacts
-            else "",
-        ]
-        if any(notes):
-            yield f"  {'; '.join(filter(None, notes))}"
+        if partners.n_stuck:
+            yield f"  {partners.n_stuck:,} pairs left out: no other promoter for them"
+        if partners.n_contacts:
+            yield f"  {partners.n_contacts:,} swapped pairs are known contacts all the same"
 
 
 def permute_labels(

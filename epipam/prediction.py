@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from epipam.encoding import packed_length
-from epipam.errors import ModelError
+from epipam.errors import ModelError, RequestError
 from epipam.loader import BATCH_SIZE, LoaderSettings, PairBatches, PairLoader
 from epipam.models import Network
 from epipam.pairs import COLUMNS
@@ -85,7 +85,20 @@ def score_partners(
         Of which pair gets whose promoter.
     on_contig
         Called with the number of pairs on a chromosome, and its name, when it is done.
+
+    Raises
+    ------
+    RequestError
+        Where `pairs` has another index.
+    ModelError
+        As `predict_store`.
     """
+    check_lengths(network, store.enhancer_length, store.promoter_length, str(store.path))
+    if pairs.index.name != "pair":
+        raise RequestError(
+            f"pairs are indexed by {pairs.index.name!r} but must be by 'pair', their number in "
+            "the store, as predict_store returns them"
+        )
     device = device or torch.device("cpu")
     network = network.to(device).eval()
     partners = draw_partners(pairs, seed=seed)

@@ -266,7 +266,8 @@ def test_the_table_shows_both_controls_and_what_was_left_out():
         "0.510 (sd 0.020 over 20 permutations)",
         "0.900 (0.800 to 1.000)",
         "0.600 (0.500 to 0.700)",
-        "3 pairs found no other promoter; 2 swapped pairs are known contacts",
+        "3 pairs left out: no other promoter for them",
+        "2 swapped pairs are known contacts all the same",
     ):
         assert part in text
     assert len(list(controls.sentences())) == 2

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from epipam.encoding import encode_packed
-from epipam.errors import ModelError
+from epipam.errors import ModelError, RequestError
 from epipam.evaluation import evaluate
 from epipam.models import Network, create_model
 from epipam.models.catalogue import MODELS
@@ -192,3 +192,13 @@ def test_a_model_of_other_lengths_is_refused(genome):
     store, network = open_store(genome, LENGTHS), Reader((61, 41), (1, 1, 1))
     with pytest.raises(ModelError, match="windows of 61 and 41 bp"):
         predict_store(network, store, CONTIGS)
+    pairs = predict_store(Reader(LENGTHS, (1, 1, 1)), store, CONTIGS)
+    with pytest.raises(ModelError, match="windows of 61 and 41 bp"):
+        score_partners(network, store, pairs)
+
+
+def test_pairs_that_do_not_say_which_of_the_store_they_are_are_refused(genome):
+    store, network = open_store(genome, LENGTHS), Reader(LENGTHS, (1, 1, 1))
+    pairs = predict_store(network, store, CONTIGS).reset_index(drop=True)
+    with pytest.raises(RequestError, match="indexed by None but must be by 'pair'"):
+        score_partners(network, store, pairs)
