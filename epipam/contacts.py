@@ -6,14 +6,13 @@ Coordinates are 0-based and half-open; `left` is the anchor that begins first.
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyranges
 
 from epipam.errors import RequestError
+from epipam.overlaps import Places, overlapping
 from epipam.pair_formats import COLUMNS
 from epipam.region_table import Regions
 from epipam.windows import resize
@@ -235,19 +234,11 @@ def labelled_pairs(positives: pd.DataFrame, negatives: pd.DataFrame) -> pd.DataF
 def _strongest_peak(loops: pd.DataFrame, side: str, peaks: pd.DataFrame) -> np.ndarray:
     """Return which peak each loop's anchor stands for, int64 (n_loops,); -1 where it meets none."""
     best = np.full(len(loops), -1, dtype=np.int64)
-    starts = loops[f"{side}_start"].to_numpy()
-    # An anchor of no width means the base at its start.
-    ends = np.maximum(loops[f"{side}_end"].to_numpy(), starts + 1)
-    with warnings.catch_warnings():
-        # pyranges 0.1 calls pandas in ways that pandas 4 will not know.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        joined = (
-            _ranges(loops["chrom"], starts, ends, "loop")
-            .join(_ranges(peaks["chrom"], peaks["start"], peaks["end"], "peak"))
-            .df
-        )
-    if len(joined):
-        loop, peak = joined["loop"].to_numpy(), joined["peak"].to_numpy()
+    loop, peak = overlapping(
+        Places(*(loops[column].to_numpy() for column in ("chrom", f"{side}_start", f"{side}_end"))),
+        Places(*(peaks[column].to_numpy() for column in ("chrom", "start", "end"))),
+    )
+    if len(loop):
         signal, start = peaks["signal"].to_numpy()[peak], peaks["start"].to_numpy()[peak]
         order = np.lexsort((start, -signal, loop))
         first = np.unique(loop[order], return_index=True)
@@ -302,18 +293,6 @@ def _windows(chrom: np.ndarray, first: np.ndarray, second: np.ndarray, length: i
     left, right = np.minimum(first, second), np.maximum(first, second)
     columns = (chrom, left, left + length, right, right + length)
     return pd.DataFrame(dict(zip(CONTACT_COLUMNS, columns, strict=True)))
-
-
-def _ranges(
-    chrom: pd.Series, start: np.ndarray | pd.Series, end: np.ndarray | pd.Series, number: str
-) -> pyranges.PyRanges:
-    columns = {
-        "Chromosome": chrom.to_numpy(dtype=object),
-        "Start": np.asarray(start),
-        "End": np.asarray(end),
-        number: np.arange(len(chrom)),
-    }
-    return pyranges.PyRanges(pd.DataFrame(columns))
 
 
 def _named_as(peaks: pd.DataFrame, chroms: pd.Series) -> pd.DataFrame:

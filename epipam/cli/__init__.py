@@ -13,6 +13,7 @@ COMMANDS = {
     "info": "epipam.cli.inspect:info",
     "verify": "epipam.cli.inspect:verify",
     "chiapet": "epipam.cli.chiapet:chiapet",
+    "negatives": "epipam.cli.negatives:negatives",
     "audit": "epipam.cli.audit:audit",
     "train": "epipam.cli.train:train",
     "crossval": "epipam.cli.crossval:crossval",
