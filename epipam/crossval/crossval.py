@@ -7,7 +7,7 @@ from pathlib import Path
 
 from epipam.crossval.folder import CrossvalFolder
 from epipam.crossval.gathering import write_results
-from epipam.crossval.jobs import default_jobs, train_all
+from epipam.crossval.jobs import default_jobs, describe_devices, train_all
 from epipam.crossval.plan import Plan
 from epipam.crossval.results import CrossvalResult
 from epipam.crossval.settings import CrossvalSettings
@@ -55,6 +55,8 @@ def crossval(
     plan = Plan.of(stores, settings)
     if jobs is not None and jobs < 1:
         raise RequestError(f"jobs is {jobs} but must be at least 1")
+    if twice := [fold for fold in folds or () if list(folds or ()).count(fold) > 1]:
+        raise RequestError(f"fold {twice[0]} is given twice")
     runs = [
         run
         for dataset in plan.stores
@@ -71,13 +73,14 @@ def crossval(
         if progress is not None:
             progress(done, len(runs), note)
 
-    if done:
-        advance("finished before")
+    jobs = jobs or default_jobs(settings.training.accelerator)
+    if left:
+        advance(f"finished before; on {describe_devices(settings.training.accelerator, jobs)}")
 
     def ended(run: object, finished: bool) -> None:
         nonlocal done
         done += finished
         advance(str(run) if finished else f"{run}: another process is training it")
 
-    train_all(folder, left, jobs or default_jobs(settings.training.accelerator), ended)
+    train_all(folder, left, jobs, ended)
     return write_results(folder, plan)

@@ -13,6 +13,7 @@ import torch
 
 from epipam.crossval.folder import CrossvalFolder
 from epipam.crossval.plan import PlannedRun
+from epipam.devices import describe_device
 from epipam.errors import EpipamError, RequestError
 from epipam.memory import keep_freed_memory
 from epipam.models.catalogue import find_model
@@ -30,6 +31,15 @@ _slot = 0
 def default_jobs(accelerator: str) -> int:
     """Return how many runs to train at a time: one on each GPU, or one on the CPU."""
     return max(1, _n_gpus(accelerator))
+
+
+def describe_devices(accelerator: str, jobs: int) -> str:
+    """Say on what runs are trained, and how many at a time."""
+    gpus = [torch.device("cuda", number) for number in range(min(jobs, _n_gpus(accelerator)))]
+    devices = ", ".join(describe_device(device) for device in gpus or [torch.device("cpu")])
+    if not gpus and accelerator in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
+        devices = "mps"
+    return devices if jobs == 1 else f"{devices}, {jobs} at a time"
 
 
 def train_all(
