@@ -6,7 +6,7 @@ Source of the tables: Liu, Zhu, Zhang, Comput Biomed 2026;1:202525, table 1 and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from epipam.metrics import auroc
 from epipam.pairs import distance
 from epipam.splits import Leakage, fold_split, folds, leakage, random_split
 from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH, resize
+
+if TYPE_CHECKING:
+    from epipam.store import Store
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -209,6 +212,16 @@ def mean_audit(audits: Sequence[SplitAudit]) -> SplitAudit:
     weight = sum(n for _, n in known)
     mean = sum(area * n for area, n in known) / weight if known else None
     return SplitAudit(Leakage(n_test, *shares), mean)
+
+
+def audit_store(store: Store, *, seed: int = 0) -> Audit:
+    """Describe all pairs of a store, by the windows that it holds; `seed` is as in `audit`."""
+    return audit(
+        pd.concat([store.pairs(contig) for contig in store.contigs], ignore_index=True),
+        enhancer_length=store.enhancer_length,
+        promoter_length=store.promoter_length,
+        seed=seed,
+    )
 
 
 def enhancer_overlap(pairs: pd.DataFrame, length: int = ENHANCER_LENGTH) -> Overlap:

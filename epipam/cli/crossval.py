@@ -101,9 +101,10 @@ def crossval(
 ) -> None:
     """Cross-validate models on STORES: 8 folds, alpha chosen, mean and spread, comparisons.
 
-    OUTPUT gets crossval.json, summary.tsv, predictions/ and runs/, a run folder for each model,
-    fold and alpha. The same command goes on with what was stopped; a finished run is not run
-    again. Several processes may share OUTPUT, with other --folds each or with the same.
+    OUTPUT gets report.html, a page to read and to pass on, crossval.json, summary.tsv,
+    predictions/ and runs/, a run folder for each model, fold and alpha. The same command goes on
+    with what was stopped; a finished run is not run again. Several processes may share OUTPUT,
+    with other --folds each or with the same.
     """
     named = tuple(models.split(","))
     settings_of_models = _shapes(shape, named)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from epipam.audit import Audit
     from epipam.evaluation import Evaluation
     from epipam.models import Network
     from epipam.partners import PartnerScores
@@ -74,6 +73,7 @@ def evaluate(
     each in the order of the pair table.
     """
     from epipam import evaluation
+    from epipam.audit import audit_store
     from epipam.devices import choose_device, describe_device
     from epipam.models import load_model
     from epipam.report import evaluation_page
@@ -101,7 +101,7 @@ def evaluate(
             seed=seed,
             n_bootstrap=bootstrap,
         )
-        audited = _audit(opened, seed)
+        audited = audit_store(opened, seed=seed)
         provenance = _provenance(model, opened, evaluated, seed, bootstrap)
         metrics = {
             "provenance": provenance,
@@ -174,20 +174,6 @@ def _motif_part(folder: Path, model: Path) -> MotifPart:
     from epipam.report import motif_part
 
     return motif_part(folder, digest(model / WEIGHTS_FILE))
-
-
-def _audit(store: Store, seed: int) -> Audit:
-    """Describe the pairs of all chromosomes."""
-    import pandas as pd
-
-    from epipam.audit import audit
-
-    return audit(
-        pd.concat([store.pairs(contig) for contig in store.contigs], ignore_index=True),
-        enhancer_length=store.enhancer_length,
-        promoter_length=store.promoter_length,
-        seed=seed,
-    )
 
 
 def _own_split(model: Path, store: Store) -> dict[str, list[str]]:

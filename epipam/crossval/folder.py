@@ -22,6 +22,7 @@ from epipam.run_folder import METRICS
 REQUEST = "request.json"
 RESULT = "crossval.json"
 SUMMARY = "summary.tsv"
+PAGE = "report.html"
 RUNS, PREDICTIONS = "runs", "predictions"
 _LOCK = ".lock"
 

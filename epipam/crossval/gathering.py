@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from epipam.audit import SplitAudit, audit_split, mean_audit
+from epipam.audit import SplitAudit, audit_split, audit_store, mean_audit
 from epipam.baselines import distance_scores, frequency_scores
 from epipam.crossval.comparison import CHANCE, FoldScores, compare
-from epipam.crossval.folder import RESULT, SUMMARY, CrossvalFolder
+from epipam.crossval.folder import PAGE, RESULT, SUMMARY, CrossvalFolder
 from epipam.crossval.plan import Plan, PlannedRun
 from epipam.crossval.results import CrossvalResult, DatasetComparison, FoldResult, summarise
 from epipam.crossval.settings import RANDOM
@@ -25,6 +25,7 @@ from epipam.evaluation import DISTANCE, FREQUENCY, MODEL, RATIOS
 from epipam.files import whole_file, write_text
 from epipam.pairs import COLUMNS
 from epipam.provenance import versions
+from epipam.report import crossval_page
 from epipam.run_folder import METRICS
 from epipam.training import PREDICTIONS, labelled_pairs
 
@@ -51,6 +52,9 @@ def write_results(folder: CrossvalFolder, plan: Plan) -> CrossvalResult:
             folder.path / SUMMARY,
             result.summary_table().to_csv(sep="\t", index=False, lineterminator="\n"),
         )
+        seed = plan.settings.training.seed
+        audits = {name: audit_store(store, seed=seed) for name, store in plan.stores.items()}
+        crossval_page(folder.path / PAGE, result, audits)
     return result
 
 

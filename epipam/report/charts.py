@@ -78,6 +78,22 @@ class Estimate:
     series: int = 0
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Numbers of one kind, a row of a chart.
+
+    Attributes
+    ----------
+    label
+        Of the row.
+    values
+        The numbers, at least one.
+    """
+
+    label: str
+    values: tuple[float, ...]
+
+
 def roc_chart(curves: Sequence[ScorerCurves]) -> Chart:
     """Draw the ROC curves with their bands."""
     figure, axes = _figure(WIDTH, 5.2)
@@ -185,6 +201,35 @@ def estimate_chart(
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     return Chart(name, inline_svg(figure, name, description), heading, caption)
+
+
+def spread_chart(
+    name: str,
+    spreads: Sequence[Spread],
+    *,
+    axis: str,
+    reference: float | None,
+    heading: str,
+    caption: str,
+) -> Chart:
+    """Draw one row of points for each spread, with their mean."""
+    figure, axes = _figure(WIDTH, 0.9 + 0.42 * max(1, len(spreads)))
+    if reference is not None:
+        axes.axvline(reference, **CHANCE)
+    for row, one in enumerate(spreads):
+        colour, marker = COLOURS[row % len(COLOURS)], MARKERS[row % len(MARKERS)]
+        # Beside each other, in the order of the folds, so that equal ones stay visible.
+        heights = row + np.linspace(-0.2, 0.2, len(one.values)) * (len(one.values) > 1)
+        axes.plot(one.values, heights, color=colour, marker=marker, linestyle="none", alpha=0.6)
+        mean = float(np.mean(one.values))
+        axes.plot([mean, mean], [row - 0.34, row + 0.34], color=colour, linewidth=2.2)
+    axes.set_yticks(range(len(spreads)), [one.label for one in spreads], parse_math=False)
+    axes.set(xlabel=axis, ylim=(len(spreads) - 0.4, -0.6))
+    plain_axes(axes)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    listed = "; ".join(f"{one.label}: mean {np.mean(one.values):.3f}" for one in spreads)
+    return Chart(name, inline_svg(figure, name, f"{heading} {listed}."), heading, caption)
 
 
 def contig_chart(areas: Mapping[str, Mapping[str, float | None]]) -> Chart | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from epipam.audit import Audit
+from epipam.audit import Audit, SplitAudit
 from epipam.report.charts import Chart, distance_chart
 from epipam.report.tables import Table, base_pairs, count, score, share, text
 
@@ -35,7 +35,7 @@ class DataCard:
     splits_in_words: str
 
 
-def data_card(audit: Audit, name: str = "data") -> DataCard:
+def data_card(audit: Audit, name: str = "data", own: SplitAudit | None = None) -> DataCard:
     """Arrange an audit for a page.
 
     Parameters
@@ -44,12 +44,14 @@ def data_card(audit: Audit, name: str = "data") -> DataCard:
         Of the pairs.
     name
         What the identifiers of its tables and figures begin with.
+    own
+        What the split that the page is of gives away, where that is another one.
     """
     overlap = audit.overlap
     return DataCard(
         pairs=_pairs(audit, name),
         distances=_distances(audit, name),
-        splits=_splits(audit, name),
+        splits=_splits(audit, name, own),
         chart=distance_chart(audit.distance, f"{name}-distances"),
         overlap=(
             f"Of {overlap.positives:,} positive pairs, {overlap.pairs:,} ({overlap.share:.0%}) "
@@ -91,8 +93,11 @@ def _distances(audit: Audit, name: str) -> Table | None:
     )
 
 
-def _splits(audit: Audit, name: str) -> Table | None:
-    if not audit.splits:
+def _splits(audit: Audit, name: str, own: SplitAudit | None) -> Table | None:
+    splits = {_SPLITS.get(split, split): found for split, found in audit.splits.items()}
+    if own is not None:
+        splits["this cross-validation"] = own
+    if not splits:
         return None
     return Table(
         f"{name}-splits",
@@ -108,14 +113,14 @@ def _splits(audit: Audit, name: str) -> Table | None:
         ),
         tuple(
             (
-                text(_SPLITS.get(split, split)),
+                text(split),
                 count(found.leakage.n_test),
                 share(found.leakage.enhancer),
                 share(found.leakage.promoter),
                 share(found.leakage.both),
                 score(found.frequency_auroc),
             )
-            for split, found in audit.splits.items()
+            for split, found in splits.items()
         ),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from epipam.report.data_card import data_card
 from epipam.report.motif_part import MotifPart
 from epipam.report.page import write_page
 from epipam.report.provenance import as_json, facts_table
+from epipam.report.summary import Tile
 from epipam.report.tables import Cell, Table, count, score, text
 
 TEMPLATE = "evaluation.html"
@@ -35,25 +35,6 @@ _SECTIONS = {
     "motifs": "Motifs",
     "provenance": "Provenance",
 }
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A number that the page opens with.
-
-    Attributes
-    ----------
-    label
-        What it is.
-    cell
-        The number, with its interval.
-    beside
-        What to compare it with.
-    """
-
-    label: str
-    cell: Cell
-    beside: str = ""
 
 
 def evaluation_page(

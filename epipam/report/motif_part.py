@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from epipam.errors import RequestError
 from epipam.report.tables import Cell, Table, count, share, text
 
 TABLE, SUMMARY, LOGOS = "motifs.tsv", "motifs.json", "logos"
-MOST_SHOWN = 12
+MOST_SHOWN = 8
 MATCHED_Q = 0.05
 _COLUMNS = (
     "kernel",
@@ -57,12 +58,16 @@ class MotifPart:
         What was found.
     table
         The kernels that resemble a known motif most.
+    orientations
+        How many kernels resemble which motif, at which anchor, on which strand; None where none
+        resembles any.
     logos
-        Theirs.
+        Of the kernels of `table`.
     """
 
     in_words: str
     table: Table
+    orientations: Table | None
     logos: tuple[Logo, ...]
 
 
@@ -81,7 +86,7 @@ def motif_part(folder: Path, weights_sha256: str) -> MotifPart:
     RequestError
         Where the folder is none of `epipam motifs`, or another model's.
     """
-    _check_model(folder / SUMMARY, weights_sha256)
+    summary = _read_summary(folder / SUMMARY, weights_sha256)
     kernels = _read(folder / TABLE)
     with_motif = kernels["information"].notna().sum()
     matched = int((kernels["q_value"] <= MATCHED_Q).sum())
@@ -108,13 +113,16 @@ def motif_part(folder: Path, weights_sha256: str) -> MotifPart:
             ),
             tuple(_row(row) for _, row in best.iterrows()),
         ),
+        orientations=_orientations(summary.get("orientations", ())),
         logos=tuple(_logos(folder / LOGOS, best["kernel"].astype(str).tolist())),
     )
 
 
-def _check_model(path: Path, weights_sha256: str) -> None:
+def _read_summary(path: Path, weights_sha256: str) -> dict[str, Any]:
+    """Return what `motifs.json` says, of this model and no other."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["provenance"]["model"]
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        found = summary["provenance"]["model"]
     except (OSError, ValueError, KeyError, TypeError):
         raise RequestError(
             f"{path.parent}: holds no motifs: {path.name} cannot be read; epipam motifs makes one"
@@ -124,6 +132,35 @@ def _check_model(path: Path, weights_sha256: str) -> None:
             f"{path.parent}: holds motifs of another model ({found.get('path')}, other weights); "
             f"run epipam motifs on this one"
         )
+    return summary
+
+
+def _orientations(found: Sequence[Mapping[str, Any]]) -> Table | None:
+    if not found:
+        return None
+    return Table(
+        "motif-orientations",
+        "Kernels by the motif they resemble, their anchor and the strand",
+        (
+            "Motif",
+            "Anchor",
+            "Strand",
+            "Kernels",
+            "of them more often in positive pairs",
+            "less often",
+        ),
+        tuple(
+            (
+                text(_names(row["target"], row["target_name"])),
+                text(row["anchor"]),
+                text(row["orientation"]),
+                count(row["kernels"]),
+                count(row["enriched"]),
+                count(row["depleted"]),
+            )
+            for row in found[:MOST_SHOWN]
+        ),
+    )
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -137,12 +174,11 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _row(row: pd.Series) -> tuple[Cell, ...]:
-    names = [str(row[column]) for column in ("target", "target_name") if pd.notna(row[column])]
-    q = row["q_value"]
+    target, name, q = row["target"], row["target_name"], row["q_value"]
     return (
         text(row["kernel"]),
         text(row["anchor"]),
-        text(" ".join(dict.fromkeys(names))),
+        text(_names("" if pd.isna(target) else target, "" if pd.isna(name) else name)),
         text(None if pd.isna(row["orientation"]) else row["orientation"]),
         Cell(f"{q:.1e}", float(q)) if pd.notna(q) else text(None),
         count(int(row["sites"])),
@@ -151,6 +187,11 @@ def _row(row: pd.Series) -> tuple[Cell, ...]:
             for column in ("positive_share", "negative_share")
         ),
     )
+
+
+def _names(target: str, name: str) -> str:
+    """Return a motif's identifier and, where it is another word, its name."""
+    return " ".join(dict.fromkeys(filter(None, (str(target), str(name)))))
 
 
 def _logos(folder: Path, kernels: list[str]) -> Iterator[Logo]:

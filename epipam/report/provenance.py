@@ -17,6 +17,10 @@ _FACTS = {
     "about the model": "model.config.provenance.about",
     "trained on": "model.config.provenance.store.pairs.name",
     "pairs trained on, SHA-256": "model.config.provenance.store.pairs.sha256",
+    "models": "models",
+    "protocol": "protocol",
+    "split": "split",
+    "alphas": "alphas",
     "genome": "store.genome.name",
     "pair list": "store.pairs.name",
     "pair list, SHA-256": "store.pairs.sha256",
@@ -33,10 +37,17 @@ _FACTS = {
 def facts_table(provenance: Mapping[str, Any]) -> Table:
     """Arrange the facts of a provenance, those that it holds."""
     found = ((label, _at(provenance, path)) for label, path in _FACTS.items())
-    rows = tuple(
+    rows = [
         (text(label), text(_written(value))) for label, value in found if value not in (None, "")
-    )
-    return Table("facts", "What was evaluated, with what, and how", ("What", "Value"), rows)
+    ]
+    for name, store in provenance.get("stores", {}).items():
+        pairs = store["pairs"]
+        rows += [
+            (text(f"{name}: genome"), text(store["genome"]["name"])),
+            (text(f"{name}: pair list"), text(pairs["name"])),
+            (text(f"{name}: pair list, SHA-256"), text(pairs["sha256"])),
+        ]
+    return Table("facts", "What was evaluated, with what, and how", ("What", "Value"), tuple(rows))
 
 
 def as_json(provenance: Mapping[str, Any]) -> str:

@@ -45,7 +45,14 @@ def with_alpha(stores, trees, tmp_path_factory):
 
 def test_the_folder_holds_what_is_promised(honest):
     names = {path.name for path in honest.iterdir() if not path.name.startswith(".")}
-    assert names == {"request.json", "runs", "predictions", "crossval.json", "summary.tsv"}
+    assert names == {
+        "request.json",
+        "runs",
+        "predictions",
+        "crossval.json",
+        "summary.tsv",
+        "report.html",
+    }
     run = honest / "runs/short/kmer-gbm/fold-1"
     assert {path.name for path in run.iterdir()} == {
         "model",
