@@ -12,7 +12,8 @@ import torch
 from epipam.checks import check_pairs
 from epipam.errors import RequestError
 from epipam.genome import Genome
-from epipam.models import Network, unpack
+from epipam.interpret.attention_tiles import attention_tiles, attentive
+from epipam.models import Network
 from epipam.pairs import PairTable
 from epipam.report import Site, relation_figure
 from epipam.scoring import probabilities, read_windows
@@ -20,7 +21,7 @@ from epipam.windows import resize
 
 
 class PairAttention(NamedTuple):
-    """The first PAM over one pair.
+    """One PAM over one pair.
 
     Attributes
     ----------
@@ -38,58 +39,78 @@ class PairAttention(NamedTuple):
     probability: float
 
 
-def pair_attention(network: Network, table: PairTable, row: int, genome: Genome) -> PairAttention:
-    """Run a network over one row (from 0) of a pair table and return its first PAM.
+def pair_attention(
+    network: Network,
+    table: PairTable,
+    genome: Genome,
+    *,
+    layer: int = 1,
+    device: torch.device | None = None,
+) -> PairAttention:
+    """Run a network over a pair, the only one of a table, and return one of its PAMs.
+
+    Parameters
+    ----------
+    layer
+        Which PAM, from 1.
 
     Raises
     ------
+    ModelError
+        For a network without position attention.
     RequestError
-        Where the row does not exist or cannot be windowed on the genome.
+        Where the pair cannot be windowed on the genome, and for a layer that there is not.
     """
-    if not 0 <= row < len(table):
-        raise RequestError(f"{table.path}: has {len(table)} pairs; there is no row {row + 1}")
-    config = network.config
-    one = PairTable(
-        table.path, table.frame.iloc[row : row + 1], table.line[row : row + 1], table.layout
-    )
-    check = check_pairs(one, genome, config.enhancer_length, config.promoter_length)
+    device = device or torch.device("cpu")
+    attending = attentive(network).to(device).eval()
+    config = attending.config
+    attention_tiles(config, config.enhancer_length, layer)  # says which layers there are
+    check = check_pairs(table, genome, config.enhancer_length, config.promoter_length)
     if not check.usable.all():
         reason = ", ".join(check.skipped)
-        raise RequestError(f"{table.path}:{one.line[0]}: cannot be used on {genome.path}: {reason}")
+        raise RequestError(
+            f"{table.path}:{table.line[0]}: cannot be used on {genome.path}: {reason}"
+        )
     windows = read_windows(
-        one.frame, genome, check.contigs, config.enhancer_length, config.promoter_length
+        table.frame, genome, check.contigs, config.enhancer_length, config.promoter_length
     )
-    enhancer = unpack(torch.from_numpy(windows.enhancer), config.enhancer_length)
-    promoter = unpack(torch.from_numpy(windows.promoter), config.promoter_length)
+    enhancer = torch.from_numpy(windows.enhancer).to(device)
+    promoter = torch.from_numpy(windows.promoter).to(device)
     with torch.inference_mode():
-        first = network.eval().attention(enhancer, promoter)[0]
-        logit = network(enhancer, promoter)
+        found = attending.attention(enhancer, promoter)[layer - 1]
+        logit = attending(enhancer, promoter)
     return PairAttention(
-        first.relation[0].numpy(),
-        first.enhancer_score[0].numpy(),
-        first.promoter_score[0].numpy(),
-        float(probabilities(logit.numpy())[0]),
+        found.relation[0].cpu().numpy(),
+        found.enhancer_score[0].cpu().numpy(),
+        found.promoter_score[0].cpu().numpy(),
+        float(probabilities(logit.cpu().numpy())[0]),
     )
 
 
 def attention_figure(
     network: Network,
     table: PairTable,
-    row: int,
     genome: Genome,
     out: str | Path,
     sites: pd.DataFrame | None = None,
+    *,
+    layer: int = 1,
+    device: torch.device | None = None,
 ) -> PairAttention:
-    """Draw the first PAM over one pair as a heat map; mark the given sites.
+    """Draw one PAM over one pair as a heat map; mark the given sites.
 
     Parameters
     ----------
+    table
+        One pair.
     sites
         Columns contig, start, end, strand, motif (0-based half-open); those that lie in the
         windows are marked.
+    layer
+        Which PAM, from 1.
     """
-    found = pair_attention(network, table, row, genome)
-    pair = table.frame.iloc[row]
+    found = pair_attention(network, table, genome, layer=layer, device=device)
+    pair = table.frame.iloc[0]
     marked: dict[str, list[Site]] = {"enhancer": [], "promoter": []}
     lengths = {
         "enhancer": network.config.enhancer_length,
@@ -119,6 +140,6 @@ def attention_figure(
         promoter_length=lengths["promoter"],
         enhancer_sites=marked["enhancer"],
         promoter_sites=marked["promoter"],
-        title=f"First PAM over {anchors}\nprobability {found.probability:.3f}",
+        title=f"PAM {layer} over {anchors}\nprobability {found.probability:.3f}",
     )
     return found

@@ -101,7 +101,7 @@ class EpipamConfig(WindowConfig):
         A pool that is wider than what a convolution leaves takes all of it, so that windows of
         1,000 bp, as of ChIA-PET anchors, leave one position.
         """
-        left, positions = [], length - self._overhang
+        left, positions = [], length - self.overhang
         for kernel, pool in zip(self.kernels, self.pools, strict=True):
             positions -= kernel - 1
             if positions < 1:
@@ -119,7 +119,7 @@ class EpipamConfig(WindowConfig):
         length = 1
         for kernel, pool in reversed(list(zip(self.kernels, (*self.pools[:-1], 1), strict=True))):
             length = length * pool + kernel - 1
-        return length + self._overhang
+        return length + self.overhang
 
     @property
     def shares_first_block(self) -> bool:
@@ -129,7 +129,7 @@ class EpipamConfig(WindowConfig):
         return self.position_attention and not self.embedding and not beyond
 
     @property
-    def _overhang(self) -> int:
+    def overhang(self) -> int:
         """How many bp at a window's end begin no token."""
         return KMER - 1 if self.embedding else 0
 

@@ -12,6 +12,8 @@ from epipam.models.first_layer import FirstLayer
 from epipam.models.hub import HubFolder
 from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
 
+NO_ATTENTION = "this model has no position attention to look at: only an epipam or epipam-embed has"
+
 
 @dataclass(frozen=True)
 class WindowConfig:
@@ -81,9 +83,7 @@ class Network(nn.Module, HubFolder):
 
     def attention(self, enhancer: Tensor, promoter: Tensor) -> list[Any]:
         """Return what the position attention of each block computes, where there is any."""
-        raise ModelError(
-            "this model has no position attention to look at: only an epipam or epipam-embed has"
-        )
+        raise ModelError(NO_ATTENTION)
 
     def first_layers(self) -> tuple[FirstLayer, FirstLayer]:
         """Return the convolutions that read the enhancer's and the promoter's window."""
