@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
+from epipam.cli.command import (
+    EpipamCommand,
+    ModelFolder,
+    Place,
+    json_option,
+    print_result,
+    progress,
+)
 
 if TYPE_CHECKING:
     from epipam.interpret.motifs import MotifSettings
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("motifs", cls=EpipamCommand)
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelFolder())
 @click.argument("store", type=Place())
 @click.option(
     "--database",
