@@ -77,15 +77,17 @@ def encode_packed(sequences: list[str], length: int) -> np.ndarray:
 
 def unpack_onehot(packed: np.ndarray, length: int, dtype: npt.DTypeLike = np.uint8) -> np.ndarray:
     """Unpack to one-hot: uint8 (n, ceil(length / 2)) to `dtype` (n, 4, length), rows A C G T."""
-    _check_width(packed, length)
-    bits = np.unpackbits(packed, axis=1, count=4 * length)
-    return bits.reshape(len(packed), length, 4).transpose(0, 2, 1).astype(dtype, order="C")
+    codes = unpack(packed, length)
+    onehot = np.empty((len(packed), 4, length), dtype=dtype)
+    for row in range(4):
+        onehot[:, row] = codes >> (3 - row) & 1
+    return onehot
 
 
 def pack_onehot(onehot: np.ndarray) -> np.ndarray:
     """Undo `unpack_onehot`: (n, 4, length), ones and zeros, to uint8 (n, ceil(length / 2))."""
-    bits = np.asarray(onehot).transpose(0, 2, 1).astype(bool)
-    return np.packbits(bits.reshape(len(bits), -1), axis=1)
+    bits = np.asarray(onehot, dtype=bool).view(np.uint8)
+    return pack(bits[:, 0] << 3 | bits[:, 1] << 2 | bits[:, 2] << 1 | bits[:, 3])
 
 
 def decode(packed: np.ndarray, length: int) -> list[str]:

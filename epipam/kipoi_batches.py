@@ -27,6 +27,19 @@ from epipam.windows import resize
 
 ANCHORS = ("enhancer", "promoter")
 KIPOI_BATCH_SIZE = 32  # the default of `kipoi predict --batch_size`
+_BLOCK_ROWS = 512  # read together, whatever the size of a batch
+
+
+class _Block(NamedTuple):
+    """Rows of a pair table that are read together: windows, packed, and what Kipoi is told of them.
+
+    `ranges` has the fields of `kipoi.metadata.GenomicRanges`, each (n_rows,), for each region.
+    """
+
+    rows: slice
+    packed: dict[str, np.ndarray]
+    row: np.ndarray
+    ranges: dict[str, dict[str, np.ndarray]]
 
 
 class PairTableBatches:
@@ -56,6 +69,7 @@ class PairTableBatches:
         require_usable(table, check, self.genome, "fail", "take them out of the table")
         self.frame = table.frame
         self.contigs = check.contigs
+        self._block: _Block | None = None
 
     @property
     def batch_size(self) -> int:
@@ -84,24 +98,42 @@ class PairTableBatches:
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
-        first = index * self.batch_size
-        frame = self.frame.iloc[first : first + self.batch_size]
+        block = self._block_with(index)
+        first = index * self.batch_size - block.rows.start
+        rows = slice(first, first + self.batch_size)
+        inputs = {
+            anchor: unpack_onehot(block.packed[anchor][rows], length, np.float32)
+            for anchor, length in self.lengths.items()
+        }
+        metadata: dict[str, Any] = {"row": block.row[rows]}
+        for region, fields in block.ranges.items():
+            metadata[region] = {name: values[rows] for name, values in fields.items()}
+        return {"inputs": inputs, "metadata": metadata}
+
+    def _block_with(self, index: int) -> _Block:
+        """Return the rows that are read together with those of a batch; kept for the next one."""
+        batches = max(1, _BLOCK_ROWS // self.batch_size)
+        first = index // batches * batches * self.batch_size
+        rows = slice(first, first + batches * self.batch_size)
+        if self._block is None or self._block.rows != rows:
+            self._block = self._read(rows)
+        return self._block
+
+    def _read(self, rows: slice) -> _Block:
+        frame = self.frame.iloc[rows]
         windows = read_windows(frame, self.genome, self.contigs, *self.lengths.values())
         packed = {
             "enhancer": windows.enhancer[windows.enhancer_row],
             "promoter": windows.promoter[windows.promoter_row],
         }
-        inputs: dict[str, Any] = {}
-        metadata: dict[str, Any] = {"row": np.arange(first, first + len(frame), dtype=np.int64)}
+        ranges = {}
         for anchor, length in self.lengths.items():
-            inputs[anchor] = unpack_onehot(packed[anchor], length, np.float32)
             start, end = (frame[f"{anchor}_{side}"].to_numpy() for side in ("start", "end"))
-            metadata[anchor] = _ranges(frame, anchor, start, end)
+            ranges[anchor] = _ranges(frame, anchor, start, end)
             window_start = resize(start, end, length)
-            metadata[f"{anchor}_window"] = _ranges(
-                frame, anchor, window_start, window_start + length
-            )
-        return {"inputs": inputs, "metadata": metadata}
+            ranges[f"{anchor}_window"] = _ranges(frame, anchor, window_start, window_start + length)
+        row = np.arange(rows.start, rows.start + len(frame), dtype=np.int64)
+        return _Block(rows, packed, row, ranges)
 
 
 class OnehotScorer:
@@ -158,7 +190,10 @@ def restore_numpy_names() -> None:
 
 def _is_onehot(windows: np.ndarray) -> bool:
     """Whether each position of (n, 4, length) has a single one, or none, and zeros beside it."""
-    return bool((windows * windows == windows).all() and (windows.sum(axis=1) <= 1).all())
+    ones = windows == 1
+    return bool(
+        np.array_equal(ones, windows != 0) and (ones.sum(axis=1, dtype=np.uint8) <= 1).all()
+    )
 
 
 def _pair_windows(enhancer: np.ndarray, promoter: np.ndarray) -> PairWindows:

@@ -44,22 +44,26 @@ class Tiling(NamedTuple):
     enhancers
         Enhancers that are compared at once with all promoters that any of them is paired with:
         one wastes no arithmetic, more make fewer and larger products.
+    relations
+        Entries of relation matrices that are made before their maxima are taken.
     """
 
     pairs: int
     windows: int
     enhancers: int
+    relations: int
 
 
-CPU_TILING = Tiling(pairs=512, windows=16, enhancers=1)
-GPU_TILING = Tiling(pairs=4_096, windows=16, enhancers=16)
+# Three relation matrices of 297 by 198 stay in a core's own cache until their maxima are taken.
+CPU_TILING = Tiling(pairs=512, windows=16, enhancers=1, relations=180_000)
+GPU_TILING = Tiling(pairs=4_096, windows=16, enhancers=16, relations=1 << 28)
 
 
 class RegionEngine:
     """Scores pairs by tiles of shared windows; equal to full forward passes but for rounding.
 
-    On a CPU each of torch's threads works on tiles of its own: small products gain little from
-    being split.
+    On a CPU each of torch's threads works on tiles of its own, where there are several: small
+    products gain little from being split.
 
     Parameters
     ----------
@@ -118,8 +122,11 @@ class RegionEngine:
             for tile in some:
                 found[tile] = scorer.logits(windows, tile)
 
+        n_spans = min(self.n_threads, len(tiles))
+        if n_spans <= 1:  # torch's own threads split each operation
+            score(self._scorers[0], tiles)
+            return found
         # Neighbouring tiles share promoters: each thread gets a span of them.
-        n_spans = max(1, min(self.n_threads, len(tiles)))
         cuts = np.linspace(0, len(tiles), n_spans + 1).astype(int)
         spans = [tiles[first:last] for first, last in pairwise(cuts)]
         with _one_thread_each(n_spans) as pool:
@@ -170,28 +177,29 @@ class _TileScorer:
                 promoters, promoter = np.unique(slot[some][pairs], return_inverse=True)
                 group = own[first : first + len(enhancers)]
                 enhancer_score, promoter_score = _first_attention(
-                    group, self.promoters.features(promoters)
+                    group, self.promoters.features(promoters), self.tiling.relations
                 )
-                convolved = self.enhancers.second_block(
+                convolved = self.enhancers.second_convolution(
                     self.enhancers.products(group), enhancer_score
                 )
                 chosen = self._on_device(enhancer), self._on_device(promoter)
                 features.append(convolved[chosen[0], :, chosen[1]])
                 scores.append(promoter_score[chosen[1], chosen[0]])
                 first += len(enhancers)
-        return torch.cat(features), torch.cat(scores)
+        return self.enhancers.finished(torch.cat(features)), torch.cat(scores)
 
     def _promoters(self, slot: np.ndarray, score: Tensor) -> Tensor:
         """Return block 2's output for the promoter of each pair, float (n_pairs, positions, c)."""
         order = np.argsort(slot, kind="stable")
         score = score[self._on_device(order)]
         found = [
-            self.promoters.branch.second_block(
+            self.promoters.branch.second_convolution(
                 self.promoters.products(int(slot[order[pairs.start]])), score[None, pairs]
             )[0].transpose(0, 1)
             for pairs in _runs(slot[order], 1)
         ]
-        return torch.cat(found)[self._on_device(np.argsort(order, kind="stable"))]
+        features = self.promoters.branch.finished(torch.cat(found))
+        return features[self._on_device(np.argsort(order, kind="stable"))]
 
     def _on_device(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self.promoters.device)
@@ -209,23 +217,33 @@ def _one_thread_each(n_threads: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(before)
 
 
-def _first_attention(enhancer: Tensor, promoter: Tensor) -> tuple[Tensor, Tensor]:
+def _first_attention(
+    enhancer: Tensor, promoter: Tensor, most_relations: int
+) -> tuple[Tensor, Tensor]:
     """Return PAM 1's scores of every enhancer with every promoter.
 
     Parameters
     ----------
     enhancer, promoter
         float (a, n, c) and (b, m, c).
+    most_relations
+        How many entries of relation matrices to make at once.
 
     Returns
     -------
     float (a, b, n) and (b, a, m).
     """
-    channels = enhancer.shape[2]
-    relation = row_products(promoter.flatten(0, 1), enhancer.flatten(0, 1))
-    relation = relation.view(*promoter.shape[:2], *enhancer.shape[:2])
-    enhancer_score = torch.softmax(relation.amax(dim=1) / channels, dim=2).transpose(0, 1)
-    promoter_score = torch.softmax(relation.amax(dim=3) / channels, dim=1).transpose(1, 2)
+    (a, n, channels), (b, m, _) = enhancer.shape, promoter.shape
+    rows, columns = enhancer.new_empty((b, a, n)), enhancer.new_empty((b, m, a))
+    enhancers = enhancer.flatten(0, 1)
+    step = max(1, most_relations // (a * n * m))
+    for first in range(0, b, step):
+        some = slice(first, first + step)
+        relation = row_products(promoter[some].flatten(0, 1), enhancers).view(-1, m, a, n)
+        torch.amax(relation, dim=1, out=rows[some])
+        torch.amax(relation, dim=3, out=columns[some])
+    enhancer_score = torch.softmax(rows / channels, dim=2).transpose(0, 1)
+    promoter_score = torch.softmax(columns / channels, dim=1).transpose(1, 2)
     return enhancer_score, promoter_score
 
 

@@ -58,8 +58,8 @@ class Branch:
         """
         return row_products(features.flatten(0, 1), self.taps).view(*features.shape[:2], -1)
 
-    def second_block(self, products: Tensor, score: Tensor) -> Tensor:
-        """Return block 2's output for windows with some partners each.
+    def second_convolution(self, products: Tensor, score: Tensor) -> Tensor:
+        """Return block 2's pooled convolution, without bias, for windows with some partners each.
 
         Parameters
         ----------
@@ -84,7 +84,11 @@ class Branch:
         weights = (1 + score).unfold(2, self.width, 1).transpose(1, 2)
         convolved = torch.bmm(weights.flatten(0, 1), taps.flatten(0, 1))
         convolved = convolved.view(n, left, -1, self.channels)
-        return F.relu(_pooled(convolved, self.second_pool, self.outputs) + self.bias)
+        return _pooled(convolved, self.second_pool, self.outputs)
+
+    def finished(self, pooled: Tensor) -> Tensor:
+        """Return block 2's output, float (..., c), from what `second_convolution` gives."""
+        return F.relu(pooled + self.bias)
 
 
 class KeptRegions:

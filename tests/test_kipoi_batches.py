@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from epipam import kipoi_batches
 from epipam.errors import PairTableError, RequestError
 from epipam.kipoi_batches import (
     KIPOI_BATCH_SIZE,
@@ -79,10 +80,16 @@ def onehot_by_hand(inputs: Path, chrom: str, start: int, length: int) -> np.ndar
     return onehot
 
 
+@pytest.mark.parametrize("rows_read_together", [1, 4, 512])
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
 def test_every_row_comes_once_and_in_input_order(
-    batches: PairTableBatches, inputs: Path, batch_size: int
+    batches: PairTableBatches,
+    inputs: Path,
+    batch_size: int,
+    rows_read_together: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(kipoi_batches, "_BLOCK_ROWS", rows_read_together)
     batches.batch_size = batch_size
     pairs = pd.read_csv(inputs / "pairs.tsv", sep="\t", keep_default_na=False)
     found = [batches[i] for i in range(len(batches))]
@@ -141,6 +148,18 @@ def test_batch_size_is_that_of_kipoi_and_at_least_one(batches: PairTableBatches)
     assert batches.batch_size == KIPOI_BATCH_SIZE == 32
     with pytest.raises(RequestError, match="batch_size is 0"):
         batches.batch_size = 0
+
+
+def test_batches_in_any_order_and_of_changing_size_are_those_rows(
+    batches: PairTableBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kipoi_batches, "_BLOCK_ROWS", 4)
+    whole = batches[0]["inputs"]
+    for size, index in [(2, 2), (2, 0), (3, 1), (2, 3), (3, 2), (1, 6)]:
+        batches.batch_size = size
+        rows = slice(index * size, (index + 1) * size)
+        for anchor, onehot in batches[index]["inputs"].items():
+            np.testing.assert_array_equal(onehot, whole[anchor][rows])
 
 
 def test_there_is_no_batch_beyond_the_last(batches: PairTableBatches) -> None:

@@ -53,7 +53,8 @@ def test_logits_equal_full_forward_passes(network: Epipam, n_pairs: int) -> None
 
 
 @pytest.mark.parametrize(
-    "tiling", [Tiling(1, 1, 1), Tiling(7, 3, 2), Tiling(64, 8, 8), Tiling(500, 2, 5)]
+    "tiling",
+    [Tiling(1, 1, 1, 1), Tiling(7, 3, 2, 1), Tiling(64, 8, 8, 9_000), Tiling(500, 2, 5, 10**9)],
 )
 def test_the_tiling_changes_nothing(network: Epipam, tiling: Tiling) -> None:
     rng = np.random.default_rng(2)

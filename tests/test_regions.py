@@ -41,7 +41,7 @@ def test_features_and_second_block_are_those_of_the_network(network: Epipam, anc
     torch.testing.assert_close(features, expected.transpose(1, 2), atol=1e-5, rtol=1e-5)
 
     score = torch.rand(3, 4, branch.positions).softmax(dim=2)
-    found = branch.second_block(branch.products(features), score)
+    found = branch.finished(branch.second_convolution(branch.products(features), score))
     for window in range(3):
         for partner in range(4):
             attended = expected[window] * (1 + score[window, partner])

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from epipam.models import products
 from epipam.models.products import row_products
+
+
+@pytest.fixture(params=[True, False], ids=["MKL", "oneDNN"], autouse=True)
+def maker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take this processor for one of Intel's, and for another."""
+    monkeypatch.setattr(products, "_is_intel", lambda: request.param)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
