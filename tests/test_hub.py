@@ -74,10 +74,11 @@ def test_what_is_pushed_is_fetched_again(hub, model):
 
 def test_only_the_model_goes_and_its_folder_stays_as_it_is(hub, model):
     (model / "notes.txt").write_text("private")
+    (model / "calibration.json").write_text("{}")
     before = {path.name: path.read_bytes() for path in model.iterdir()}
     push_model(model, "me/contacts")
     files = hub.repositories["me/contacts"].files
-    assert sorted(files) == ["README.md", "config.json", "model.safetensors"]
+    assert sorted(files) == ["README.md", "calibration.json", "config.json", "model.safetensors"]
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
     assert ModelCard(files["README.md"].decode()).data.library_name == "epipam"
 

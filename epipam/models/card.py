@@ -50,7 +50,7 @@ def write_card(folder: str | Path, metrics: Json | None) -> Path:
         Where the folder holds no model.
     """
     path = Path(folder) / CARD_FILE
-    write_text(path, str(folder_card(folder, metrics)))
+    write_text(path, f"{folder_card(folder, metrics)}\n")
     return path
 
 
@@ -237,10 +237,9 @@ def _controls(controls: Json) -> Iterator[tuple[str, str, str]]:
     if labels := controls.get("permuted_labels"):
         yield "labels permuted among pairs at like distance", _control(labels, "auroc"), "0.5"
     if partners := controls.get("permuted_partners"):
-        own = _control(partners, "auroc")
-        yield "the pairs below, with their own promoters", own, "as above"
         swapped = _control(partners, "permuted_auroc")
         yield "promoters swapped between pairs of one label and distance", swapped, "less"
+        yield "those pairs with their own promoters", _control(partners, "auroc"), "the model's"
 
 
 def _control(control: Json, metric: str) -> str:
