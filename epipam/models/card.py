@@ -50,7 +50,7 @@ def write_card(folder: str | Path, metrics: Json | None) -> Path:
         Where the folder holds no model.
     """
     path = Path(folder) / CARD_FILE
-    write_text(path, f"{folder_card(folder, metrics)}\n")
+    write_text(path, str(folder_card(folder, metrics)))
     return path
 
 

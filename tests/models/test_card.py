@@ -218,7 +218,7 @@ def test_a_card_that_is_written_is_read_again(folder, test):
     assert read_card(folder) is None
     path = write_card(folder, metrics(test))
     card = read_card(folder)
-    assert f"{card}\n" == path.read_text(encoding="utf-8")
+    assert str(card) == path.read_text(encoding="utf-8")
     assert digest(folder / "model.safetensors") in card.text
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
 
