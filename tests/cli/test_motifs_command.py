@@ -26,7 +26,7 @@ def run(planted, monkeypatch):
     monkeypatch.chdir(planted.model.parent)
 
     def run(*arguments, model="model", database="known.meme"):
-        given = ["motifs", model, "pairs.zarr", "--database", database]
+        given = ["motifs", model, "pairs.zarr", "--database", str(database)]
         return CliRunner().invoke(main, [*given, *map(str, arguments)])
 
     return run
