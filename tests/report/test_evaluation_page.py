@@ -238,9 +238,14 @@ def test_without_a_bootstrap_no_band_is_spoken_of(tmp_path, html):
 def test_motifs_are_shown_where_they_are_given(judged, tmp_path):
     rows = (text("enhancer_0"), text("CTCF"))
     table = Table("motif-rows", "Kernels", ("Kernel", "Best match"), (rows,))
-    motifs = MotifPart("Two kernels.", table, (Logo("enhancer_0", "data:image/png;base64,AA=="),))
+    strands = Table(
+        "motif-orientations", "Strands", ("Motif", "Strand"), ((text("CTCF"), text("+")),)
+    )
+    logos = (Logo("enhancer_0", "data:image/png;base64,AA=="),)
+    motifs = MotifPart("Two kernels.", table, strands, logos)
     page = read_page(judged.write(tmp_path / "report.html", motifs=motifs))
     assert page.tables["motif-rows"][0]["Best match"].text == "CTCF"
+    assert page.tables["motif-orientations"][0]["Strand"].text == "+"
     assert "data:image/png;base64,AA==" in page.references
     assert "#motifs" in page.references
     assert "Two kernels." in page.text

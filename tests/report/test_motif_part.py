@@ -29,7 +29,10 @@ def folder(tmp_path):
     lines = ["\t".join(map(str, row)) for row in (COLUMNS, *ROWS)]
     (folder / "motifs.tsv").write_text("\n".join(lines) + "\n")
     model = {"path": "run/model", "weights_sha256": "ab"}
-    (folder / "motifs.json").write_text(json.dumps({"provenance": {"model": model}}))
+    strand = {"target": "MA0139.1", "target_name": "CTCF", "anchor": "promoter"}
+    strand |= {"orientation": "-", "kernels": 3, "enriched": 2, "depleted": 1}
+    summary = {"provenance": {"model": model}, "orientations": [strand]}
+    (folder / "motifs.json").write_text(json.dumps(summary))
     (folder / "logos" / "promoter_0.svg").write_text("<svg/>")
     return folder
 
@@ -48,6 +51,11 @@ def test_kernels_with_a_motif_come_by_their_likeness_to_known_ones(folder):
     assert "Of 4 kernels" in part.in_words
     assert "3 answer to enough sites" in part.in_words
     assert "2 of these resemble" in part.in_words
+
+
+def test_strands_say_how_many_kernels_are_commoner_in_positive_pairs(folder):
+    (row,) = motif_part(folder, "ab").orientations.rows
+    assert [cell.text for cell in row] == ["MA0139.1 CTCF", "promoter", "-", "3", "2", "1"]
 
 
 def test_logos_are_in_the_page_where_they_were_drawn(folder):
