@@ -48,7 +48,8 @@ def predict_store(
     check_lengths(network, store.enhancer_length, store.promoter_length, str(store.path))
     device = device or torch.device("cpu")
     network = network.to(device).eval()
-    numbers, probabilities = [], []
+    # There may be no pair to predict.
+    numbers, probabilities = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     with torch.inference_mode():
         for batch in _loader(store, contigs, batch_size, workers, pairs):
             logits = network(batch.enhancer.to(device), batch.promoter.to(device))

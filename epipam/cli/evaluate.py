@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from epipam.evaluation import Evaluation
     from epipam.models import Network
     from epipam.partners import PartnerScores
+    from epipam.random_pairs import RandomPairs
     from epipam.report.motif_part import MotifPart
     from epipam.store import Store
 
@@ -64,13 +65,13 @@ def evaluate(
 ) -> None:
     """Judge MODEL on chromosomes of STORE, beside baselines that need no sequence.
 
-    Without --fold and --chromosomes: the test chromosomes MODEL was trained with, where STORE is
-    the store it was trained on, else every chromosome. OUTPUT gets report.html, a page to read
-    and to pass on, metrics.json, predictions.tsv and roc_pr.png. The frequency baseline counts
-    the labelled pairs of the chromosomes that MODEL was trained on, where it is that store, else
-    those of all chromosomes not evaluated. Every pair is predicted twice, the second time with
-    the promoter of another pair, as a control. predictions.tsv goes chromosome by chromosome,
-    each in the order of the pair table.
+    Without --fold and --chromosomes: the test chromosomes, or pairs of a random split, that MODEL
+    was trained with, where STORE is the store it was trained on, else every chromosome. OUTPUT
+    gets report.html, a page to read and to pass on, metrics.json, predictions.tsv and roc_pr.png.
+    The frequency baseline counts the labelled pairs that MODEL was trained on, where it is that
+    store, else those of all chromosomes not evaluated. Every pair is predicted twice, the second
+    time with the promoter of another pair, as a control. predictions.tsv goes chromosome by
+    chromosome, each in the order of the pair table.
     """
     from epipam import evaluation
     from epipam.audit import audit_store
@@ -78,21 +79,28 @@ def evaluate(
     from epipam.models import load_model
     from epipam.report import evaluation_page
     from epipam.store import Store
+    from epipam.training import labelled_pairs
 
     if fold is not None and chromosomes is not None:
         raise click.UsageError("--fold and --chromosomes both choose what to evaluate: give one")
     network, opened, chosen = load_model(model), Store(store), choose_device(device)
     own = _own_split(model, opened)
     evaluated = _evaluated(opened, own, fold, chromosomes)
+    drawn = _drawn(opened, own) if fold is None and chromosomes is None else None
     motifs = None if motif_folder is None else _motif_part(motif_folder, model)
     with whole_folder(output) as folder:
-        notes = list(_notes(own, evaluated))
+        notes = list(_notes(opened, own, evaluated, drawn))
         for note in notes:
             click.echo(f"note: {note}", err=True)
         click.echo(f"device: {describe_device(chosen)}", err=True)
-        predictions, partners = _predict(network, opened, evaluated, chosen, batch_size, seed)
+        tested = None if drawn is None else drawn.test
+        predictions, partners = _predict(
+            network, opened, evaluated, tested, chosen, batch_size, seed
+        )
         rest = [contig for contig in opened.contigs if contig not in evaluated]
         training_pairs = _labelled_pairs(opened, own.get("train", rest))
+        if drawn is not None:
+            training_pairs = labelled_pairs(opened, drawn.part("train"))
         result = evaluation.evaluate(
             predictions,
             predictions["probability"].to_numpy(),
@@ -128,21 +136,28 @@ def _predict(
     network: Network,
     store: Store,
     contigs: Sequence[str],
+    pairs: np.ndarray | None,
     device: torch.device,
     batch_size: int,
     seed: int,
 ) -> tuple[pd.DataFrame, PartnerScores]:
-    """Predict the pairs, chromosome by chromosome, and then the same pairs taken apart."""
+    """Predict the pairs, chromosome by chromosome, and then the same pairs taken apart.
+
+    Of the chromosomes, `pairs` are predicted, by number; None is all.
+    """
     import pandas as pd
 
     from epipam.prediction import predict_store, score_partners
 
     total = sum(store.attributes["contigs"][contig]["pairs"] for contig in contigs)
+    total = total if pairs is None else len(pairs)
     parts = []
     with progress(total, "pairs predicted") as advance:
         for contig in contigs:
             parts.append(
-                predict_store(network, store, [contig], device=device, batch_size=batch_size)
+                predict_store(
+                    network, store, [contig], pairs=pairs, device=device, batch_size=batch_size
+                )
             )
             advance(len(parts[-1]), contig)
     predictions = pd.concat(parts)
@@ -159,13 +174,29 @@ def _predict(
     return predictions, partners
 
 
-def _notes(own: dict[str, list[str]], evaluated: Sequence[str]) -> Iterator[str]:
+def _notes(
+    store: Store, own: dict[str, Any], evaluated: Sequence[str], drawn: RandomPairs | None
+) -> Iterator[str]:
     """Yield what a reader of the numbers must know first."""
-    if known := sorted({*evaluated} & {*own.get("train", []), *own.get("validation", [])}):
+    if drawn is not None:
+        from epipam.audit import audit_split
+        from epipam.training import labelled_pairs
+
+        train, test = (labelled_pairs(store, drawn.part(part)) for part in ("train", "test"))
+        yield audit_split(train, test, store.enhancer_length, store.promoter_length).sentence()
+    elif known := sorted({*evaluated} & {*own.get("train", []), *own.get("validation", [])}):
         yield (
             f"the model was fitted on {', '.join(known)}; the numbers on them do not say what it "
             "is worth elsewhere"
         )
+
+
+def _drawn(store: Store, own: dict[str, Any]) -> RandomPairs | None:
+    """Return the random split that a model was trained with, where it was."""
+    from epipam.random_pairs import random_pairs
+
+    drawn = own.get("random")
+    return None if drawn is None else random_pairs(store, drawn["fold"], drawn["seed"])
 
 
 def _motif_part(folder: Path, model: Path) -> MotifPart:
@@ -176,7 +207,7 @@ def _motif_part(folder: Path, model: Path) -> MotifPart:
     return motif_part(folder, digest(model / WEIGHTS_FILE))
 
 
-def _own_split(model: Path, store: Store) -> dict[str, list[str]]:
+def _own_split(model: Path, store: Store) -> dict[str, Any]:
     """Return the split the model was trained with, by part; empty where on another store."""
     from epipam.models.folder import read_config
 
@@ -187,7 +218,7 @@ def _own_split(model: Path, store: Store) -> dict[str, list[str]]:
 
 
 def _evaluated(
-    store: Store, own: dict[str, list[str]], fold: int | None, chromosomes: str | None
+    store: Store, own: dict[str, Any], fold: int | None, chromosomes: str | None
 ) -> tuple[str, ...]:
     from epipam.splits import fold_contigs, natural_order, select_contigs
 

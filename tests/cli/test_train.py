@@ -107,6 +107,24 @@ def test_a_random_split_says_in_words_what_it_leaks(folder, tmp_path):
     assert "split       random, fold 2, seed 0" in run("info", tmp_path / "run/model").stdout
 
 
+def test_a_model_of_a_random_split_is_evaluated_on_the_pairs_it_was_tested_on(folder, tmp_path):
+    options = ["--model", "kmer-gbm", "--epochs", 3, "--batch-size", 10, "--split", "random"]
+    run("train", folder / "s.zarr", "-o", tmp_path / "run", *options, "--fold", 5)
+    model, store = tmp_path / "run/model", folder / "s.zarr"
+    shown = run("evaluate", model, store, "-o", tmp_path / "judged", "--bootstrap", 5)
+    assert "note: The split is random and leaks: of " in shown.stderr
+    trained, judged = (
+        json.loads((tmp_path / name / "metrics.json").read_text())["test"]["scorers"]
+        for name in ("run", "judged")
+    )
+    for scorer in ("model", "distance", "frequency"):
+        for metric in ("auroc", "auprc"):
+            ours, theirs = (found[scorer]["all"][metric] for found in (judged, trained))
+            assert ours == pytest.approx(theirs)
+    everywhere = ["--chromosomes", "chr1", "-o", tmp_path / "chr1", "--bootstrap", 5]
+    assert "was fitted on chr1" in run("evaluate", model, store, *everywhere).stderr
+
+
 def test_a_random_split_takes_no_chromosomes(folder, tmp_path):
     command = ["train", folder / "s.zarr", "-o", tmp_path / "run", "--split", "random", *SPLIT]
     result = CliRunner().invoke(main, [str(argument) for argument in command])

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from epipam.errors import ModelError
 from epipam.models import create_model
@@ -41,3 +42,12 @@ def test_the_catalogue_imports_no_torch():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert printed.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_models_with_an_auxiliary_head_are_those_that_alpha_weighs(name):
+    network = create_model(name, network_class(name).config_class(950, 900)).eval()
+    windows = (torch.full((2, length // 2), 0x84, dtype=torch.uint8) for length in (950, 900))
+    with torch.no_grad():
+        auxiliary = network.both_logits(*windows).auxiliary
+    assert find_model(name).auxiliary_head == (auxiliary is not None)
