@@ -16,7 +16,12 @@ import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
 RATIOS = {
-    "build": {"build_over_codec", "build_two_process_speedup", "bits_per_base"},
+    "build": {
+        "build_over_codec",
+        "build_two_process_speedup",
+        "machine_two_process_limit",
+        "bits_per_base",
+    },
     "loader": {"loader_two_worker_speedup", "train_over_cached_batch"},
     "train": {"step_over_plain", "step_gradient_max_relative_difference"},
     "score": {"score_over_plain", "kipoi_over_plain", "score_max_abs_difference"},
