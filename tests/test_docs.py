@@ -32,7 +32,7 @@ REPOSITORY = Path(__file__).parents[1]
 COMMANDS = Path(sys.executable).parent
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 RUN = ("bash", "console", "python")
-LANGUAGES = (*RUN, "text", "mermaid", "yaml")
+LANGUAGES = (*RUN, "text", "mermaid", "yaml", "groovy")
 MOST_NOT_RUN = 9
 SECONDS = 300
 
