@@ -137,6 +137,18 @@ def test_a_random_split_is_trained_on_and_says_what_it_leaks(store, tmp_path):
     assert f"of {len(split.test)} test pairs" in sentence
 
 
+def test_probabilities_are_calibrated_on_the_validation_part(finished, store, split):
+    found = read_map(finished.run / "model")
+    network = load_model(finished.run / "model")
+    pairs = predict_store(network, store, split.validation)
+    labels = pairs["label"].to_numpy()
+    logits = logits_of(pairs["probability"].to_numpy())
+    assert found.chromosomes == split.validation
+    assert (found.pairs, found.positives) == (len(pairs), labels.sum())
+    oracle = IsotonicRegression(out_of_bounds="clip").fit(logits, labels)
+    assert found.apply(logits, "isotonic") == pytest.approx(oracle.predict(logits), abs=1e-4)
+
+
 def test_history_has_a_line_per_epoch(finished):
     with (finished.run / "history.csv").open() as handle:
         rows = list(csv.DictReader(handle))
