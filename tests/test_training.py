@@ -9,16 +9,20 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 
 from epipam import training
 from epipam.baselines import frequency_scores
+from epipam.calibration import read_map
 from epipam.data_module import DataSettings
 from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.loader import Batch
+from epipam.logits import logits_of
 from epipam.models import EpipamConfig, create_model, load_model, unpack
 from epipam.models.card import read_card, run_metrics
 from epipam.pairs import digest
+from epipam.prediction import predict_store
 from epipam.random_pairs import random_pairs
 from epipam.simulate import SimulationSettings, simulate
 from epipam.splits import explicit_split
