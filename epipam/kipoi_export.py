@@ -16,7 +16,7 @@ from epipam.errors import EpipamError, RequestError
 from epipam.kipoi_batches import OnehotScorer, PairTableBatches
 from epipam.kipoi_source import is_kipoi_model
 from epipam.models.catalogue import find_model
-from epipam.models.registry import CONFIG_FILE, WEIGHTS_FILE, read_config
+from epipam.models.folder import CALIBRATION_FILE, CONFIG_FILE, WEIGHTS_FILE, read_config
 from epipam.simulate import SimulationSettings, simulate
 
 COPIED_TEMPLATES = ("dataloader.py", "model.py")
@@ -63,8 +63,9 @@ def export_folder(model_dir: str | Path, out: str | Path, *, overwrite: bool = F
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
         folder = Path(beside, out.name)
         folder.mkdir()
-        for name in (CONFIG_FILE, WEIGHTS_FILE):
-            shutil.copyfile(model_dir / name, folder / name)
+        for name in (CONFIG_FILE, WEIGHTS_FILE, CALIBRATION_FILE):
+            if (model_dir / name).exists() or name != CALIBRATION_FILE:
+                shutil.copyfile(model_dir / name, folder / name)
         _write_templates(folder, out)
         _write_example(folder / EXAMPLE_FOLDER)
         _write_expected_predictions(folder, scorer)

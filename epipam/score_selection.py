@@ -41,8 +41,8 @@ class Selection:
     min_score
         Only pairs of at least this probability.
     top
-        Only so many pairs of each promoter (chromosome, start, end and name), the best; of equals
-        the first.
+        Only so many pairs of each promoter (chromosome, start, end and name), the best: by
+        probability, then by logit; of equals the first.
     """
 
     def __init__(
@@ -94,7 +94,9 @@ class Selection:
             return
         promoter = np.concatenate(self._promoter)
         probability = np.concatenate([pairs.probability for pairs in self._waiting])
-        order = np.lexsort((-probability, promoter))  # stable: of equals the first comes first
+        logit = np.concatenate([pairs.logit for pairs in self._waiting])
+        # Calibrated probabilities can be equal where logits are not. Stable: then the first.
+        order = np.lexsort((-logit, -probability, promoter))
         ordered = promoter[order]
         rank = np.arange(len(order)) - np.searchsorted(ordered, ordered, side="left")
         kept = np.zeros(len(order), dtype=bool)

@@ -17,6 +17,7 @@ from epipam.devices import choose_device
 from epipam.encoding import encode_packed
 from epipam.engine import Engine, PairWindows, PlainEngine
 from epipam.genome import Genome
+from epipam.logits import probabilities
 from epipam.models import Epipam, Network, load_model
 from epipam.pairs import PairTable, iter_pairs
 from epipam.region_engine import RegionEngine
@@ -83,11 +84,6 @@ def engine_for(
     if isinstance(network, Epipam) and network.config.shares_first_block:
         return RegionEngine(network, device, cache_size)
     return PlainEngine(network, device, batch_size)
-
-
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Return the sigmoid of logits, float64, same shape."""
-    return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, dtype=np.float64)))
 
 
 def read_windows(
@@ -161,6 +157,7 @@ def score_file(
     trans: str = "error",
     contigs: Sequence[str] | None = None,
     output: OutputOptions = ALL_PAIRS,
+    to_probability: Callable[[np.ndarray], np.ndarray] = probabilities,
     overwrite: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> ScoreResult:
@@ -182,6 +179,9 @@ def score_file(
         Only the pairs of these contigs, as `epipam.contig_part` has them; all without.
     output
         Which pairs are written, in which order, and what beside them.
+    to_probability
+        What makes probabilities of logits: the sigmoid, or `ProbabilityMap.function`. The logits
+        are written as they are in either case.
     on_rows
         Called with the number of rows of each piece when it is written.
 
@@ -220,7 +220,7 @@ def score_file(
     tally = Tally(Path(pairs_path), genome)
     with open_writer(out, overwrite=overwrite, options=output, genome=genome) as write:
         for table, check, logits in _scored(checked(), genome, engine):
-            write(table, probabilities(logits), logits)
+            write(table, to_probability(logits), logits)
             tally.add(table, check)
             on_rows(len(table))
         tally.require("skip")

@@ -20,6 +20,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from epipam.audit import SplitAudit, audit_split
+from epipam.calibrating import fit_map
+from epipam.calibration import write_map
 from epipam.classifier import MONITORED, PairClassifier
 from epipam.data_module import DataSettings, PairDataModule
 from epipam.devices import describe_device
@@ -94,7 +96,8 @@ def train(
 ) -> TrainResult | None:
     """Train one model on one split of a store; leave a run folder.
 
-    The folder holds `model/` (the best epoch's weights), `metrics.json`, `history.csv`,
+    The folder holds `model/` (the best epoch's weights, and the map that calibrates its
+    probabilities), `metrics.json`, `history.csv`,
     `predictions.tsv` (the test part) and `checkpoints/`. A run that was stopped goes on from
     `checkpoints/last.ckpt` when it is started again.
 
@@ -185,7 +188,9 @@ class _Outcome:
     def keep(self, network: Network, best_epoch: int, device: torch.device) -> TrainResult:
         """Write the model, its predictions on the test part, and what they are worth."""
         provenance = run_provenance(self.request, self.store, self.settings, best_epoch)
-        save_model(network, self.run / "model", provenance)
+        model = self.run / "model"
+        save_model(network, model, provenance)
+        self._calibrate(network, model, device)
         test, train = self.split.part("test"), self.split.part("train")
         trained = labelled_pairs(self.store, train)
         batch_size, seed = self.data.batch_size, self.settings.seed
@@ -218,9 +223,25 @@ class _Outcome:
             lengths = (self.store.enhancer_length, self.store.promoter_length)
             leaked = audit_split(trained, predictions, *lengths)
             metrics["leakage"] = leaked.to_json()
-        write_card(self.run / "model", metrics)
+        write_card(model, metrics)
         write_text(self.run / METRICS, json.dumps(metrics, indent=2) + "\n")
         return TrainResult(self.run, best_epoch, evaluation, leaked)
+
+    def _calibrate(self, network: Network, model: Path, device: torch.device) -> None:
+        """Fit the map of probabilities on the validation part, where it has both labels."""
+        try:
+            found = fit_map(
+                network,
+                model,
+                self.store,
+                self.split.part("validation"),
+                device=device,
+                batch_size=self.data.batch_size,
+            )
+        except RequestError as error:
+            logger.info("probabilities are not calibrated: %s", error)
+            return
+        write_map(model, found)
 
 
 def labelled_pairs(store: Store, part: Part) -> pd.DataFrame:

@@ -9,16 +9,20 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 
 from epipam import training
 from epipam.baselines import frequency_scores
+from epipam.calibration import read_map
 from epipam.data_module import DataSettings
 from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.loader import Batch
+from epipam.logits import logits_of
 from epipam.models import EpipamConfig, create_model, load_model, unpack
 from epipam.models.card import read_card, run_metrics
 from epipam.pairs import digest
+from epipam.prediction import predict_store
 from epipam.random_pairs import random_pairs
 from epipam.simulate import SimulationSettings, simulate
 from epipam.splits import explicit_split
@@ -135,6 +139,18 @@ def test_a_random_split_is_trained_on_and_says_what_it_leaks(store, tmp_path):
     assert metrics["provenance"]["split"]["random"]["fold"] == 0
     (sentence,) = [line for line in result.lines() if line.startswith("The split is random")]
     assert f"of {len(split.test)} test pairs" in sentence
+
+
+def test_probabilities_are_calibrated_on_the_validation_part(finished, store, split):
+    found = read_map(finished.run / "model")
+    network = load_model(finished.run / "model")
+    pairs = predict_store(network, store, split.validation)
+    labels = pairs["label"].to_numpy()
+    logits = logits_of(pairs["probability"].to_numpy())
+    assert found.chromosomes == split.validation
+    assert (found.pairs, found.positives) == (len(pairs), labels.sum())
+    oracle = IsotonicRegression(out_of_bounds="clip").fit(logits, labels)
+    assert found.apply(logits, "isotonic") == pytest.approx(oracle.predict(logits), abs=1e-4)
 
 
 def test_history_has_a_line_per_epoch(finished):

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "epipam.cli.train:train",
     "crossval": "epipam.cli.crossval:crossval",
     "evaluate": "epipam.cli.evaluate:evaluate",
+    "calibrate": "epipam.cli.calibrate:calibrate",
     "motifs": "epipam.cli.motifs:motifs",
     "attention": "epipam.cli.attention:attention",
     "simulate": "epipam.cli.simulate:simulate",

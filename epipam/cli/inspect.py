@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 
+from epipam.calibration import METHODS, read_map
 from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
 from epipam.errors import EpipamError, RequestError
-from epipam.models.folder import CONFIG_FILE, is_on_hub, local_folder, read_config
+from epipam.models.folder import CALIBRATION_FILE, CONFIG_FILE, is_on_hub, local_folder, read_config
 from epipam.store import Damage, Store
 
 
@@ -25,7 +27,8 @@ def info(path: Path | str, as_json: bool) -> None:
         _store_info(path, as_json)
     elif (path / CONFIG_FILE).exists():
         config = read_config(path)
-        print_result(config, _model_lines(path, config), as_json)
+        lines = chain(_model_lines(path, config), _map_lines(path))
+        print_result({**config, "calibration": _map(path)}, lines, as_json)
     elif (path / "model" / CONFIG_FILE).exists():
         raise RequestError(f"{path}: is a run folder; its model is {path / 'model'}")
     else:
@@ -122,3 +125,13 @@ def _model_lines(path: Path, config: dict[str, Any]) -> Iterator[str]:
     if "versions" in provenance:
         versions = ", ".join(f"{name} {v}" for name, v in provenance["versions"].items())
         yield f"  made with   {versions}"
+
+
+def _map(path: Path) -> dict[str, Any] | None:
+    """Return what `calibration.json` of a model says; None where it has none."""
+    return read_map(path).to_json() if (path / CALIBRATION_FILE).exists() else None
+
+
+def _map_lines(path: Path) -> Iterator[str]:
+    if (path / CALIBRATION_FILE).exists():
+        yield f"  calibrated  {' or '.join(METHODS)}, from {read_map(path).sentence()}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -32,6 +32,8 @@ from epipam.cluster import Workforce
 from epipam.score_settings import EngineRecipe, OutputOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from epipam.engine import Engine
     from epipam.scoring import TableScorer
 
@@ -44,6 +46,17 @@ if TYPE_CHECKING:
 )
 @contigs_option
 @selection_options
+@click.option(
+    "--calibrate",
+    type=click.Choice(["platt", "isotonic"]),
+    help="Map probabilities by what MODEL's validation pairs were; logits stay as they are.",
+)
+@click.option(
+    "--prior",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="With --calibrate: the share of positives among BEDPE's pairs.  [default: as there]",
+)
 @cache_size_option
 @device_options
 @click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
@@ -64,6 +77,8 @@ def score(
     out: Path,
     contigs: tuple[str, ...] | None,
     output: OutputOptions,
+    calibrate: str | None,
+    prior: float | None,
     cache_size: int,
     batch_size: int,
     device: str,
@@ -77,17 +92,22 @@ def score(
     """Score the candidate pairs of BEDPE (or a pair table) over GENOME with MODEL.
 
     One row per input row, in the input's order, with the probability of interaction; in BEDPE
-    it is column 8. Browser tracks hold the pairs that have a score, sorted by position.
+    it is column 8. With --calibrate that is the calibrated one, in every format, and --min-score
+    and --top go by it. Browser tracks hold the pairs that have a score, sorted by position.
     """
     from epipam.score_writers import check_output
 
+    if prior is not None and calibrate is None:
+        raise click.UsageError("--prior changes calibrated probabilities: add --calibrate")
     check_output(out, overwrite=overwrite, options=output)
+    from epipam.logits import probabilities
     from epipam.memory import keep_freed_memory
     from epipam.models.registry import read_config
     from epipam.scoring import score_file
 
     keep_freed_memory()
     about = read_config(model).get("provenance", {}).get("about")
+    to_probability = probabilities if calibrate is None else _map(model, calibrate, prior)
     recipe = EngineRecipe(model, device, batch_size, cache_size * MEGABYTE)
     with _engine(recipe, workforce) as engine:
         if about:
@@ -103,6 +123,7 @@ def score(
                 trans=trans,
                 contigs=contigs,
                 output=output,
+                to_probability=to_probability,
                 overwrite=overwrite,
                 on_rows=advance,
             )
@@ -111,6 +132,8 @@ def score(
     lines = [f"{result.path}: {kept}{result.rows:,} pairs"]
     lines += [f"  without a score: {n:,} {reason}" for reason, n in result.skipped.items()]
     found = {"rows": result.rows, "written": result.written, "skipped": result.skipped}
+    if calibrate is not None:
+        found["calibration"] = {"method": calibrate, "prior": prior}
     if output.genes is not None:
         lines.append(f"{output.genes}: the best enhancers of each gene")
         found["genes"] = str(output.genes)
@@ -119,6 +142,16 @@ def score(
         iter(lines),
         as_json,
     )
+
+
+def _map(model: Path, method: str, prior: float | None) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what makes calibrated probabilities of logits, after saying where it is from."""
+    from epipam.calibration import read_map
+
+    found = read_map(model)
+    prior_text = "" if prior is None else f"; set to {prior:.3g}"
+    click.echo(f"probabilities: {method}, from {found.sentence()}{prior_text}", err=True)
+    return found.function(method, prior)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from epipam.errors import ModelError
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-CARD_FILE = "README.md"
 CALIBRATION_FILE = "calibration.json"
+CARD_FILE = "README.md"
 # What a model is moved with from place to place; only the first two are always there.
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, CALIBRATION_FILE)
 # What a model on the Hugging Face hub begins with where a folder is asked for.
