@@ -8,7 +8,7 @@ import mmap
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
@@ -115,17 +115,8 @@ class Genome:
         return md5.hexdigest()
 
     def resolve(self, names: Iterable[str]) -> dict[str, str]:
-        """Map names of chromosomes to this FASTA's contigs; names without a contig are absent.
-
-        A name is taken exactly, or else with `chr` added or taken away (`chr1` and `1`,
-        `chrM` and `MT`). Callers say which names were read as another.
-        """
-        found = {}
-        for name in names:
-            contig = next((c for c in (name, *other_spellings(name)) if c in self.contigs), None)
-            if contig is not None:
-                found[name] = contig
-        return found
+        """Map names of chromosomes to this FASTA's contigs, as `resolve_names` does."""
+        return resolve_names(names, self.contigs)
 
     def _fetch_inside(self, contig: str, start: int, end: int) -> str:
         try:
@@ -196,6 +187,20 @@ def _read_lines(handle: FileIO, record: _Record, start: int, end: int) -> np.nda
     between = raw[:-1, width:]
     regular = letters.min() >= _FIRST_GRAPHIC and letters.max() <= _LAST_GRAPHIC
     return letters if regular and (between < _FIRST_GRAPHIC).all() else None
+
+
+def resolve_names(names: Iterable[str], contigs: Container[str]) -> dict[str, str]:
+    """Map names of chromosomes to contigs; names without a contig are absent.
+
+    A name is taken exactly, or else with `chr` added or taken away (`chr1` and `1`, `chrM` and
+    `MT`). Callers say which names were read as another.
+    """
+    found = {}
+    for name in names:
+        contig = next((c for c in (name, *other_spellings(name)) if c in contigs), None)
+        if contig is not None:
+            found[name] = contig
+    return found
 
 
 def other_spellings(name: str) -> list[str]:

@@ -294,6 +294,17 @@ def test_given_coordinates_realise_labels_and_count_a_known_conflict(tmp_path: P
     assert record["contigs"] == {"chrA": 400_000, "chrB": 50_000}
 
 
+def test_given_chromosomes_may_be_named_without_chr(tmp_path: Path) -> None:
+    settings = write_inputs(tmp_path, [(20_000, 21_000, 60_000, 61_500, 1)])
+    as_given = simulate(tmp_path / "as-given", settings)
+    Path(settings.pairs).write_text(Path(settings.pairs).read_text().replace("chrA", "A"))
+    renamed = simulate(tmp_path / "renamed", settings)
+    assert as_given.renamed == {}
+    assert renamed.renamed == {"A": "chrA"}
+    for name in ("genome.fa", "pairs.tsv", "truth.tsv"):
+        assert (renamed.folder / name).read_bytes() == (as_given.folder / name).read_bytes()
+
+
 def test_sites_of_a_neighbour_inside_the_window_are_a_conflict(tmp_path: Path) -> None:
     rows = [
         (20_000, 20_400, 60_000, 61_500, 1),

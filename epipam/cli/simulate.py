@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result, progress
+from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, progress
 from epipam.errors import RequestError
 from epipam.simulate import SimulationResult, SimulationSettings, contig_lengths
 from epipam.simulate import simulate as run_simulation
@@ -70,6 +70,7 @@ def simulate(output: Path, overwrite: bool, as_json: bool, **options: Any) -> No
             raise RequestError(f"--{option} has no meaning beside the files given; leave it out")
     with progress(len(contig_lengths(settings)), "simulate") as advance:
         result = run_simulation(output, settings, overwrite=overwrite, advance=advance)
+    note_renamed(result.renamed)
     values = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in asdict(result).items()

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from epipam.checks import chromosomes, contig_names
 from epipam.errors import RequestError
+from epipam.genome import resolve_names
 from epipam.pairs import read_pairs
 from epipam.simulate.grammar import CTCF, FORWARD, MOTIFS, NO_MOTIF, REVERSE
 from epipam.simulate.planting import (
@@ -32,8 +34,17 @@ TARGET_BOTH = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
 _ORDER, _STRANDS = 30, 31
 
 
-def read_given_pairs(path: Path, lengths: dict[str, int]) -> pd.DataFrame:
-    """Read a pair table and check that it lies on the contigs.
+class GivenPairs(NamedTuple):
+    """Pairs under the contigs' names, and the names of the file that were read as another."""
+
+    frame: pd.DataFrame
+    renamed: dict[str, str]
+
+
+def read_given_pairs(path: Path, lengths: dict[str, int]) -> GivenPairs:
+    """Read a pair table and check that it lies on the contigs, whose names it is given.
+
+    A chromosome is found under its name, or one that differs by `chr` alone (`1`, `chr1`).
 
     Raises
     ------
@@ -41,10 +52,17 @@ def read_given_pairs(path: Path, lengths: dict[str, int]) -> pd.DataFrame:
         For a pair on a contig without a length or beyond a contig's end, or on two contigs.
     """
     table = read_pairs(path)
-    reasons = unusable_reason(table.frame, lengths)
+    contigs = resolve_names(chromosomes(table.frame), lengths)
+    frame = table.frame.assign(
+        **{
+            column: contig_names(table.frame[column], contigs).fillna(table.frame[column])
+            for column in ("enhancer_chrom", "promoter_chrom")
+        }
+    )
+    reasons = unusable_reason(frame, lengths)
     wrong = np.flatnonzero(reasons)
     if len(wrong):
-        row = table.frame.iloc[wrong[0]]
+        row = frame.iloc[wrong[0]]
         anchors = " and ".join(
             f"{kind} {row[f'{kind}_chrom']}:{row[f'{kind}_start']}-{row[f'{kind}_end']}"
             for kind in WINDOW_LENGTHS
@@ -53,7 +71,7 @@ def read_given_pairs(path: Path, lengths: dict[str, int]) -> pd.DataFrame:
             f"{path}:{table.line[wrong[0]]}: {anchors}: {REASONS[int(reasons[wrong[0]])]} "
             f"({len(wrong)} such rows); leave them out, or give the sizes of the right genome"
         )
-    return table.frame
+    return GivenPairs(frame, {name: c for name, c in contigs.items() if name != c})
 
 
 def plant_given_pairs(

@@ -103,7 +103,8 @@ class SimulationResult:
     """What was written, and how much of it.
 
     `conflicts` counts pairs with a label of 0 or 1 whose windows imply the other one;
-    `conflict_reasons` splits that number.
+    `conflict_reasons` splits that number. `renamed` has the chromosome names of the given pairs
+    that were read as another.
     """
 
     folder: Path
@@ -118,6 +119,7 @@ class SimulationResult:
     n_sites_without_room: int
     conflicts: int
     conflict_reasons: dict[str, int]
+    renamed: dict[str, str]
 
 
 def simulate(
@@ -191,7 +193,7 @@ def _write_simulation(
     """Plan the pairs and their sites, then write all files."""
     lengths = contig_lengths(settings)
     given = None if settings.pairs is None else read_given_pairs(settings.pairs, lengths)
-    protected = {} if given is None else protected_windows(given, lengths)
+    protected = {} if given is None else protected_windows(given.frame, lengths)
     gaps = {
         contig: place_gaps(settings.seed, contig, length, protected.get(contig, _NOTHING_PROTECTED))
         for contig, length in lengths.items()
@@ -207,7 +209,7 @@ def _write_simulation(
         )
     else:
         planting = plant_given_pairs(
-            settings.grammar, settings.seed, given, lengths, settings.sites
+            settings.grammar, settings.seed, given.frame, lengths, settings.sites
         )
     sites = plant_sites(planting.regions, lengths, settings.sites, settings.seed)
     implied = implied_labels(settings.grammar, planting.pairs, sites.table)
@@ -235,6 +237,7 @@ def _write_simulation(
         n_sites_without_room=sites.n_without_room,
         conflicts=sum(reasons.values()),
         conflict_reasons=reasons,
+        renamed={} if given is None else given.renamed,
     )
     _write_record(folder / "simulation.json", settings, lengths, result)
     return result
