@@ -17,7 +17,7 @@ def main() -> None:
     """Draw AUROC by fold of the positive control beside AUROC by split of the trap."""
     work, out = map(Path, sys.argv[1:])
     mpl.rcParams["svg.hashsalt"] = "epipam"
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
     by_fold, by_split = figure.subplots(1, 2, sharey=True)
     draw_folds(by_fold, folds_of(work / "control"))
     draw_splits(by_split, work)
@@ -60,7 +60,7 @@ def draw_splits(axes: Axes, work: Path) -> None:
             axes.bar(at, height - 0.4, 0.36, 0.4, color=COLOURS[scorer], hatch=hatch, ec="white")
             axes.text(at, height + 0.01, f"{height:.2f}", ha="center", fontsize=9)
     axes.set_xticks(range(3), ["epipam", "kmer-gbm", "frequency\n(no sequence)"])
-    axes.set_title("2. The trap: random split (hatched), by chromosome")
+    axes.set_title("2. The trap: random split (hatched), chromosomes")
 
 
 if __name__ == "__main__":

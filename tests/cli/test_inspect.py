@@ -52,7 +52,7 @@ def test_info_says_what_is_in_a_store(store):
     (on_disk,) = [line for line in lines if line.startswith("on disk")]
     lines.remove(on_disk)
     assert lines == [
-        f"{store}: epipam store, format 1.0",
+        f"{store}: epipam store, format 1.1",
         "genome genome.fa, 2 chromosomes",
         "pairs pairs.bedpe: 1,503 of 1,504 stored",
         "left out: 1 contig not in the genome",
