@@ -23,6 +23,8 @@ from epipam.errors import GenomeError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BGZIP_EXTRA = b"BC\x02\x00"
+# The empty block that ends every bgzip file (SAM specification, section 4.1.2).
+_BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 # What a core's cache holds: letters are hashed and packed while they are hot.
 _BLOCK = 1 << 19
 _FIRST_GRAPHIC, _LAST_GRAPHIC = ord("!"), ord("~")
@@ -223,6 +225,8 @@ def _find_or_build_index(path: Path) -> Path:
     if compressed:
         _refuse_plain_gzip(path)
     _refuse_non_fasta(path, compressed)
+    if compressed:
+        _refuse_cut_bgzip(path)
     beside = Path(f"{path}.fai")
     for index in (beside, _cached_index(path)):
         if _is_fresh(index, path, compressed):
@@ -247,6 +251,17 @@ def _refuse_plain_gzip(path: Path) -> None:
         raise GenomeError(
             f"{path}: is gzip, which allows no random access; convert it to bgzip: "
             f"gunzip -c {quote(str(path))} | bgzip > {quote(f'{plain}.bgz')}"
+        )
+
+
+def _refuse_cut_bgzip(path: Path) -> None:
+    """Refuse a file that ends between two blocks, as htslib does not."""
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - len(_BGZIP_END)))
+        end = handle.read()
+    if end != _BGZIP_END:
+        raise GenomeError(
+            f"{path}: is truncated: bgzip's last block is missing; copy or download it again"
         )
 
 

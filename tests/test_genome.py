@@ -417,6 +417,20 @@ def test_what_is_no_fasta_is_refused_and_leaves_nothing(tmp_path, capfd, content
     assert capfd.readouterr().err == ""  # the error is the only line a user sees
 
 
+def test_a_bgzip_fasta_that_was_cut_between_two_blocks_is_refused(tmp_path):
+    path = tmp_path / "genome.fa.gz"
+    with pysam.BGZFile(str(path), "w", None) as handle:
+        handle.write(b">chr1\nACGT\n")
+        handle.flush()
+    whole = path.read_bytes()
+    assert Genome(path).contigs == {"chr1": 4}
+    for file in tmp_path.iterdir():
+        file.unlink()
+    path.write_bytes(whole[:-28])  # without the empty block that ends it
+    assert_refused(path, "truncated", "download it again")
+    assert [file.name for file in tmp_path.iterdir()] == ["genome.fa.gz"]
+
+
 def test_a_truncated_bgzip_fasta_is_refused_and_leaves_nothing(write_genome, capfd):
     path = write_genome({"chr1": LONG * 10}, "genome.fa.gz")
     path.write_bytes(path.read_bytes()[:-2_000])
