@@ -213,7 +213,10 @@ def test_no_worker_outlives_the_process_that_started_it(tmp_path, how):
         pids = [int(pid) for pid in process.stdout.readline().split()]
         time.sleep(0.5)
         process.send_signal(how)
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=60)
+        finally:
+            process.kill()  # leaving the block would wait for it without end
     assert len(pids) == 2
     for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
