@@ -77,6 +77,8 @@ def test_a_run_is_like_any_other_models(store, split, tmp_path):
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {"model", "metrics.json", "history.csv", "predictions.tsv", "checkpoints"}
     assert sorted(path.name for path in (tmp_path / "run/model").iterdir()) == [
+        "README.md",
+        "calibration.json",
         "config.json",
         "model.safetensors",
     ]
