@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from narrow_networks import ENHANCER, NETWORKS, PROMOTER, narrow, packed_windows
+from torch import nn
 from torch.nn import functional as F
 
 from epipam.engine import PairWindows, PlainEngine
@@ -35,11 +36,19 @@ def test_every_parameter_gets_a_gradient(name):
     assert silent == []
 
 
+def without_dropout(network: nn.Module) -> nn.Module:
+    """Of so few units, dropout can leave a loss that falls on one processor and not on another."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return network
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_fits_a_hundred_pairs(name):
     torch.manual_seed(1)
-    network = narrow(name)
+    network = without_dropout(narrow(name))
     # A logit that is normalised last grows only as fast as one scale is learnt.
     rate = 0.03 if name in ("speid", "simcnn") else 0.005
     windows = packed_windows(np.random.default_rng(2), 100)
