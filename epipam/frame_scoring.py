@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
+from epipam.calibration import read_map
 from epipam.checks import MALFORMED, PairCheck, check_pairs, describe, naming_hint
 from epipam.devices import choose_device
 from epipam.engine import Engine
-from epipam.errors import PairTableError
+from epipam.errors import PairTableError, RequestError
 from epipam.genome import Genome
+from epipam.logits import probabilities
 from epipam.models import Network
+from epipam.models.folder import local_folder
 from epipam.pair_frames import FramePairs, as_frame, read_pair_frame
 from epipam.pairs import PairTable
 from epipam.score_settings import BATCH_SIZE, CACHE_SIZE
-from epipam.scoring import CHUNK_ROWS, engine_for, load_engine, probabilities, score_table
+from epipam.scoring import CHUNK_ROWS, engine_for, load_engine, score_table
 
 if TYPE_CHECKING:
     from epipam.pair_frames import PairFrame
@@ -34,6 +38,8 @@ def score_pairs(
     *,
     bad_pairs: Literal["fail", "skip"] = "fail",
     trans: Literal["error", "keep"] = "error",
+    calibrate: Literal["platt", "isotonic"] | None = None,
+    prior: float | None = None,
     device: str = "auto",
     batch_size: int = BATCH_SIZE,
     cache_size: int = CACHE_SIZE,
@@ -58,6 +64,14 @@ def score_pairs(
         `fail` raises where a pair cannot be scored, before any work; `skip` gives it NaN.
     trans
         `error` or `keep`: whether anchors on different chromosomes are scored.
+    calibrate
+        `platt` or `isotonic`: map the probabilities by what the pairs were that the model was
+        validated on; logits stay as they are. `model` must be a folder, or on the hub, with a
+        `calibration.json`, as `epipam train` leaves one and `epipam calibrate` makes one. Without,
+        the probability is the sigmoid of the logit.
+    prior
+        With `calibrate`: the share of positives, between 0 and 1, among the pairs that are scored;
+        without, it is taken to be that of the pairs of `calibration.json`.
     device
         `auto`, `cpu`, `cuda` or any device torch names. A model given as such is moved there, and
         is in evaluation mode afterwards.
@@ -76,12 +90,17 @@ def score_pairs(
         For a table without such columns, pairs that cannot be scored unless they are skipped, and
         where none can; the first 20 are listed with their row (from 0) and index.
     GenomeError, ModelError
-        For a genome or a model that cannot be read.
+        For a genome, a model or its `calibration.json` that cannot be read.
+    RequestError
+        For `calibrate` and a model without a folder, and a `prior` that cannot be.
     """
+    if isinstance(model, str | Path):
+        model = local_folder(model)
+    to_probability = _to_probability(model, calibrate, prior)
     frame = as_frame(pairs)
     given = read_pair_frame(frame)
     genome = genome if isinstance(genome, Genome) else Genome(genome)
-    if isinstance(model, str | Path):
+    if isinstance(model, Path):
         engine = load_engine(model, device, batch_size, cache_size)
     elif isinstance(model, Network):
         engine = engine_for(model, choose_device(device), batch_size, cache_size)
@@ -95,7 +114,24 @@ def score_pairs(
     logit = np.full(len(frame), np.nan)
     scores = [score_table(piece, check, genome, engine) for piece, check in pieces]
     logit[given.rows] = np.concatenate([np.empty(0), *scores])
-    return frame.assign(probability=probabilities(logit), logit=logit)
+    return frame.assign(probability=to_probability(logit), logit=logit)
+
+
+def _to_probability(
+    model: Path | Network | Engine, method: str | None, prior: float | None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what makes probabilities of logits, calibrated ones where `method` says how."""
+    if method is None:
+        if prior is not None:
+            raise RequestError("prior changes calibrated probabilities: pass calibrate, too")
+        return probabilities
+    if not isinstance(model, Path):
+        raise RequestError(
+            f"calibrate reads the calibration.json of a model folder, but the model given is of "
+            f"class {type(model).__name__}: pass its folder, or map the logits that come without "
+            f"calibrate: epipam.calibration.read_map(FOLDER).apply(scored['logit'], {method!r})"
+        )
+    return read_map(model).function(method, prior)
 
 
 def _lengths(engine: Engine) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import torch
 
 import epipam
 from epipam import frame_scoring
-from epipam.errors import PairTableError
+from epipam.errors import ModelError, PairTableError, RequestError
 from epipam.genome import Genome
 from epipam.models import EpipamConfig, create_model, save_model
 from epipam.scoring import load_engine, score_file
@@ -212,3 +212,16 @@ def test_an_empty_table_is_scored_to_an_empty_table(score, pairs):
     scored = score(pairs.iloc[:0])
     assert len(scored) == 0
     assert scored["probability"].dtype == np.float64
+
+
+def test_calibration_needs_a_folder_that_has_a_map(score, folder, pairs):
+    with pytest.raises(ModelError, match=r"has no calibration\.json.*epipam calibrate"):
+        score(pairs, calibrate="platt")
+    network = epipam.load_model(folder / "model")
+    with pytest.raises(RequestError, match="of class Epipam: pass its folder"):
+        epipam.score_pairs(pairs, folder / "genome.fa", network, calibrate="platt")
+
+
+def test_a_prior_is_of_calibrated_probabilities_only(score, pairs):
+    with pytest.raises(RequestError, match="pass calibrate, too"):
+        score(pairs, prior=0.1)

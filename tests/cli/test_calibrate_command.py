@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import epipam
 from epipam.calibration import read_map
 from epipam.cli import main
 
@@ -73,6 +74,25 @@ def test_scores_are_mapped_and_logits_are_not(run, folder, calibrated, method):
     expected = read_map(folder / "model").apply(raw["logit"].to_numpy(), method, 0.01)
     assert bedpe.iloc[:, 7].to_numpy() == pytest.approx(expected, abs=1e-4)
     assert not np.allclose(expected, mapped["probability"])
+
+
+@pytest.mark.parametrize(
+    ("method", "prior"), [("platt", None), ("platt", 0.01), ("isotonic", 0.01)]
+)
+def test_python_gives_the_probabilities_of_the_command(run, folder, calibrated, method, prior):
+    given = () if prior is None else ("--prior", str(prior))
+    score(run, "written.parquet", "--calibrate", method, *given, "--overwrite", "--device", "cpu")
+    written = pd.read_parquet(folder / "written.parquet")
+    scored = epipam.score_pairs(
+        pd.read_csv(DEMO / "pairs.tsv", sep="\t"),
+        folder / "genome.fa.gz",
+        folder / "model",
+        calibrate=method,
+        prior=prior,
+        device="cpu",
+    )
+    for column in ("probability", "logit"):
+        assert scored[column].tolist() == written[column].tolist()
 
 
 def test_workers_write_what_one_process_does(run, folder, calibrated):
