@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,6 +81,19 @@ class ChromosomeSplit:
         """
         unused = natural_order((*self.unused, *self.validation))
         return replace(self, validation=self.test, unused=unused)
+
+
+def was_chosen_on_test(record: Mapping[str, Any]) -> bool:
+    """Say of a split's `record` whether its validation part was its test part.
+
+    Parameters
+    ----------
+    record
+        Of a split of either kind; empty, where nobody kept one, it is taken to be none such.
+    """
+    if random := record.get("random"):
+        return bool(random.get("chosen_on_test"))
+    return not {*record.get("validation", ())}.isdisjoint(record.get("test", ()))
 
 
 class RandomSplit(NamedTuple):

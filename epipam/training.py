@@ -46,7 +46,7 @@ from epipam.run_folder import (
     claimed_run,
     read_epoch,
 )
-from epipam.splits import PARTS, Part
+from epipam.splits import PARTS, Part, was_chosen_on_test
 from epipam.store import Store
 from epipam.train_settings import TrainSettings
 
@@ -97,7 +97,7 @@ def train(
     """Train one model on one split of a store; leave a run folder.
 
     The folder holds `model/` (the best epoch's weights, and the map that calibrates its
-    probabilities), `metrics.json`, `history.csv`,
+    probabilities, unless the epoch was chosen on the test part), `metrics.json`, `history.csv`,
     `predictions.tsv` (the test part) and `checkpoints/`. A run that was stopped goes on from
     `checkpoints/last.ckpt` when it is started again.
 
@@ -228,7 +228,14 @@ class _Outcome:
         return TrainResult(self.run, best_epoch, evaluation, leaked)
 
     def _calibrate(self, network: Network, model: Path, device: torch.device) -> None:
-        """Fit the map of probabilities on the validation part, where it has both labels."""
+        """Fit the map of probabilities on the validation part, where it has both labels.
+
+        No map is fitted where that is the test part: it would make the test pairs' probabilities
+        right by having read their labels.
+        """
+        if was_chosen_on_test(self.request["split"]):
+            logger.info("probabilities are not calibrated: the validation pairs are the test pairs")
+            return
         try:
             found = fit_map(
                 network,

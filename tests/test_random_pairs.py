@@ -9,7 +9,7 @@ import pytest
 
 from epipam.errors import RequestError
 from epipam.random_pairs import random_pairs
-from epipam.splits import PARTS, fold_split
+from epipam.splits import PARTS, fold_split, was_chosen_on_test
 from epipam.store import Store, StoreSettings, build_store
 
 CONTIGS = {"chr1": 40, "chr5": 30, "chr9": 20, "chrUn_1": 10}
@@ -74,7 +74,9 @@ def test_chosen_on_test_leaves_training_and_test_alone(store):
     published = split.chosen_on_test()
     np.testing.assert_array_equal(published.validation, split.test)
     np.testing.assert_array_equal(published.train, split.train)
-    assert published.record()["random"]["chosen_on_test"]
+    assert was_chosen_on_test(published.record())
+    # Each part is on all the contigs, whatever was chosen on it.
+    assert not was_chosen_on_test(split.record())
 
 
 def test_there_are_eight_folds(store):

@@ -15,6 +15,7 @@ from epipam.splits import (
     folds,
     leakage,
     random_split,
+    was_chosen_on_test,
 )
 
 HUMAN = [f"chr{number}" for number in range(1, 23)] + ["chrX"]
@@ -223,6 +224,9 @@ def test_choosing_on_the_test_part_leaves_training_alone_and_the_validation_part
     assert published.train == split.train
     assert published.validation == published.test == split.test
     assert set(published.unused) == {*split.validation, "chrY"}
+    assert was_chosen_on_test(published.record())
+    assert not was_chosen_on_test(split.record())
+    assert not was_chosen_on_test({})
 
 
 def test_a_part_is_its_contigs_and_all_their_pairs():

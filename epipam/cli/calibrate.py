@@ -67,13 +67,18 @@ def _contigs(
 ) -> tuple[str, ...]:
     """Return the contigs to use: those named, or on which the model was validated."""
     from epipam.models.folder import read_config
-    from epipam.splits import natural_order, select_contigs
+    from epipam.splits import natural_order, select_contigs, was_chosen_on_test
 
     provenance = read_config(model).get("provenance") or {}
     split = provenance.get("split") or {}
     same = _same_contigs(provenance, store)
     if chromosomes is not None:
         contigs = select_contigs(store.contigs, chromosomes.split(","))
+    elif was_chosen_on_test(split):
+        raise RequestError(
+            f"{model} was validated on its own test pairs, which should stay out of its map; "
+            "name other chromosomes with --chromosomes"
+        )
     else:
         contigs = natural_order(same & {*split.get("validation", ())})
         if not contigs:

@@ -178,12 +178,16 @@ def _notes(
     store: Store, own: dict[str, Any], evaluated: Sequence[str], drawn: RandomPairs | None
 ) -> Iterator[str]:
     """Yield what a reader of the numbers must know first."""
+    from epipam.splits import was_chosen_on_test
+
     if drawn is not None:
         from epipam.audit import audit_split
         from epipam.training import labelled_pairs
 
         train, test = (labelled_pairs(store, drawn.part(part)) for part in ("train", "test"))
         yield audit_split(train, test, store.enhancer_length, store.promoter_length).sentence()
+        if was_chosen_on_test(own):
+            yield "the model's epoch was chosen on these very pairs, so that the numbers flatter"
     elif known := sorted({*evaluated} & {*own.get("train", []), *own.get("validation", [])}):
         yield (
             f"the model was fitted on {', '.join(known)}; the numbers on them do not say what it "

@@ -19,7 +19,8 @@ _WIDTH = 16
 PUBLISHED_MARK = (
     "Protocol published: best epoch and alpha were picked on the test parts, as the authors did. "
     "These numbers flatter; --protocol honest, in a folder of its own, trains on the same pairs "
-    "and chooses on validation pairs, and the difference is the optimism."
+    "and chooses on validation pairs, and the difference is the optimism. Models of this protocol "
+    "have no calibration.json, for which only their test pairs were left."
 )
 
 

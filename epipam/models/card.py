@@ -19,6 +19,7 @@ from epipam.files import write_text
 from epipam.models.catalogue import find_model
 from epipam.models.folder import CARD_FILE, WEIGHTS_FILE, read_config
 from epipam.pairs import digest
+from epipam.splits import was_chosen_on_test
 
 LIBRARY = "epipam"
 TAGS = ("biology", "genomics", "dna", "enhancer-promoter", "chromatin-interactions")
@@ -177,18 +178,23 @@ def _tested_on(provenance: Json, test: Json) -> str:
         )
     split = provenance.get("split") or {}
     counts = f"{test['n_positives']:,} positive and {test['n_negatives']:,} negative pairs"
+    flattered = ""
+    if was_chosen_on_test(split):
+        flattered = " **Its epoch was chosen on these very pairs, so that the numbers flatter.**"
     if split.get("random"):
         return (
             f"Tested on {counts} drawn at random. **Their regions may be in training pairs, too: "
             "memory counts for knowledge here, and says little about other chromosomes.**"
+            + flattered
         )
     tested = list(test.get("contigs") or split.get("test") or ())
     if seen := _seen_by_ancestors(provenance, tested):
         return (
             f"Tested on {counts} of {_listed(tested)}. **The model it started from had "
-            f"{_listed(seen)} in training or validation, so that it may remember.**"
+            f"{_listed(seen)} in training or validation, so that it may remember.**{flattered}"
         )
-    return f"Tested on {counts} of chromosomes that took no part in training: {_listed(tested)}."
+    apart = "" if flattered else "chromosomes that took no part in training: "
+    return f"Tested on {counts} of {apart}{_listed(tested)}.{flattered}"
 
 
 def _seen_by_ancestors(provenance: Json, contigs: list[str]) -> list[str]:

@@ -130,7 +130,7 @@ def test_a_map_is_not_replaced_unasked(run, calibrated):
     assert "exists already" in done.stderr
 
 
-def test_training_chromosomes_are_refused(run, folder, calibrated):
+def test_chromosomes_of_training_and_of_the_test_are_refused(run, folder, calibrated):
     config = folder / "model" / "config.json"
     before = config.read_text()
     try:
@@ -148,5 +148,10 @@ def test_training_chromosomes_are_refused(run, folder, calibrated):
         done = run("calibrate", "model", "pairs.zarr", "--device", "cpu", "--overwrite")
         assert done.exit_code == 0, done.output
         assert "pairs on chr3" in done.stdout
+        values["provenance"]["split"]["test"] = ["chr3"]
+        config.write_text(json.dumps(values))
+        done = run("calibrate", "model", "pairs.zarr", "--overwrite")
+        assert done.exit_code == 2
+        assert "validated on its own test pairs" in done.stderr
     finally:
         config.write_text(before)

@@ -75,6 +75,10 @@ def test_published_and_random_are_marked_in_words(folder, tmp_path):
     )
     assert any("flatter" in line for line in lines)
     assert any(line.startswith("cells: The split is random and leaks") for line in lines)
+    model = tmp_path / "cv/runs/cells/kmer-gbm/fold-0/model"
+    judged = ["evaluate", model, folder / "cells.zarr", "-o", tmp_path / "judged"]
+    shown = CliRunner().invoke(main, [str(argument) for argument in judged])
+    assert "note: the model's epoch was chosen on these very pairs" in shown.stderr
 
 
 def test_a_shape_may_be_of_one_model_or_of_all(folder, tmp_path):

@@ -288,6 +288,10 @@ def test_the_published_protocol_chooses_by_the_test_part(store, honest, trees, t
     run = json.loads((tmp_path / "cv/runs/short/kmer-gbm/fold-0/metrics.json").read_text())
     split = run["provenance"]["split"]
     assert split["validation"] == split["test"]
+    # A map of probabilities would be fitted to the test pairs.
+    assert "have no calibration.json" in found.verdicts[0]
+    assert not (tmp_path / "cv/runs/short/kmer-gbm/fold-0/model/calibration.json").exists()
+    assert (honest / "runs/short/kmer-gbm/fold-0/model/calibration.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,21 @@ def test_a_random_split_is_called_what_it_is(test):
     assert dict(table(card, "What it was trained on"))["split"].startswith("pairs at random")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"validation": ["chr1"]},
+        {"random": {"fold": 0, "folds": 8, "seed": 0, "chosen_on_test": True}},
+    ],
+)
+def test_a_model_that_was_chosen_on_its_test_pairs_says_so(test, changes):
+    split = {**provenance()["split"], **changes}
+    text = model_card(config(split=split), metrics(test, split=split)).text
+    assert "chosen on these very pairs, so that the numbers flatter" in text
+    assert "took no part in training" not in text
+    assert "these very pairs" not in model_card(config(), metrics(test)).text
+
+
 def test_a_test_chromosome_that_an_earlier_model_was_trained_on_is_named(test):
     # Of another genome chr1 may be named chr3: what counts is its sequence.
     earlier = provenance()
