@@ -98,23 +98,25 @@ def _write_templates(folder: Path, out: Path) -> None:
 
 def _template_values(config: dict[str, Any], out: Path) -> dict[str, str]:
     enhancer_length, promoter_length = config["enhancer_length"], config["promoter_length"]
-    network = find_model(config["model"]).about
+    entry = find_model(config["model"])
     about = config.get("provenance", {}).get("about", "config.json does not say.")
     doc = (
         "The probability that an enhancer and a promoter interact, from the sequence of both "
-        f"({enhancer_length:,} and {promoter_length:,} bp), by {network}. The weights: {about}"
+        f"({enhancer_length:,} and {promoter_length:,} bp), by {entry.about}. The weights: {about}"
     )
     bytes_per_pair = 4 * 4 * (enhancer_length + promoter_length)
     return {
         "version": __version__,
         "name": out.name,
-        "network": network,
+        "network": entry.about,
+        "reference": entry.reference,
         "enhancer_length": str(enhancer_length),
         "promoter_length": str(promoter_length),
         "about": about,
         # A JSON string is a YAML string, whatever it holds.
         "doc_yaml": json.dumps(doc),
         "about_yaml": json.dumps(about),
+        "cite_as_yaml": json.dumps(entry.cite_as),
         "hdf5_gigabytes": f"{_KIPOI_HDF5_ROWS * bytes_per_pair / 1e9:.1f}",
     }
 

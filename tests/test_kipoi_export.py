@@ -17,6 +17,7 @@ from epipam.cli.kipoi import kipoi
 from epipam.errors import ModelError, RequestError
 from epipam.kipoi_export import export_folder
 from epipam.models import EpipamConfig, create_model, load_model, save_model
+from epipam.models.registry import model_config
 
 BUNDLED = Path(__file__).parents[1] / "kipoi_model" / "EPIPAM"
 FILES = [
@@ -82,6 +83,24 @@ def test_model_yaml_and_readme_say_where_the_weights_come_from(exported: Path) -
     assert info["trained_on"] == ABOUT
     assert ABOUT in info["doc"]
     assert ABOUT in (exported / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "cite_as"),
+    [
+        ("epi", "https://doi.org/10.70401/cbm.2026.0013"),
+        ("speid", "https://doi.org/10.1007/s40484-019-0154-0"),
+        ("epivan", "Hong et al., Bioinformatics 2020;36:1037-1043"),
+    ],
+)
+def test_the_paper_to_cite_is_that_of_the_exported_model(
+    name: str, cite_as: str, tmp_path: Path
+) -> None:
+    config = model_config(name, 900, 900)
+    save_model(create_model(name, config), tmp_path / "model", {"about": ABOUT})
+    folder = export_folder(tmp_path / "model", tmp_path / "EXPORTED")
+    assert yaml.safe_load((folder / "model.yaml").read_text())["info"]["cite_as"] == cite_as
+    assert cite_as in (folder / "README.md").read_text()
 
 
 def test_expected_predictions_are_the_models_for_the_example(exported: Path) -> None:

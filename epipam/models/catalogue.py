@@ -12,6 +12,7 @@ from typing import Any
 from epipam.errors import ModelError
 
 _EPIPAM = "Liu, Zhu and Zhang, Comput Biomed 2026;1:202525"
+_EPIPAM_DOI = "10.70401/cbm.2026.0013"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class ModelEntry:
         What it is, to follow "by" in a sentence.
     source
         The paper it comes from.
+    doi
+        Of that paper, where it is known for certain.
     preset
         Fields of the class's config that make it this model and no other of its class.
     learning_rate, weight_decay, epochs
@@ -39,12 +42,23 @@ class ModelEntry:
     network: str
     about: str
     source: str
+    doi: str | None = None
     preset: Mapping[str, Any] = field(default_factory=dict)
     learning_rate: float = 0.001
     weight_decay: float = 0.0
     epochs: int = 15
     boosted: bool = False
     auxiliary_head: bool = False
+
+    @property
+    def cite_as(self) -> str:
+        """The paper's DOI as a URL; the reference where none is known."""
+        return self.source if self.doi is None else f"https://doi.org/{self.doi}"
+
+    @property
+    def reference(self) -> str:
+        """The paper in words, with the URL of its DOI where one is known."""
+        return self.source if self.doi is None else f"{self.source}, {self.cite_as}"
 
 
 def find_model(name: str) -> ModelEntry:
@@ -65,6 +79,7 @@ def _epipam(about: str, *, position_attention: bool, embedding: int) -> ModelEnt
         "epipam.models.epipam:Epipam",
         about,
         _EPIPAM,
+        _EPIPAM_DOI,
         {"position_attention": position_attention, "embedding": embedding},
         weight_decay=0.0005,
         auxiliary_head=position_attention,
@@ -101,6 +116,7 @@ MODELS: dict[str, ModelEntry] = {
         "epipam.models.deeptact:Deeptact",
         "a convolutional and recurrent network with attention (DeepTACT, its sequence part)",
         "Li, Wong and Jiang, Nucleic Acids Res 2019;47:e60",
+        "10.1093/nar/gkz167",
         learning_rate=1e-5,
         epochs=40,
     ),
@@ -108,6 +124,7 @@ MODELS: dict[str, ModelEntry] = {
         "epipam.models.speid:Speid",
         "a convolutional and recurrent network (SPEID)",
         "Singh et al., Quant Biol 2019;7:122-137",
+        "10.1007/s40484-019-0154-0",
         learning_rate=1e-5,
         weight_decay=2e-5,
         epochs=32,
@@ -116,6 +133,7 @@ MODELS: dict[str, ModelEntry] = {
         "epipam.models.simcnn:Simcnn",
         "a convolutional network of two layers (SIMCNN)",
         "Zhuang, Shen and Pan, Bioinformatics 2019;35:2899-2906",
+        "10.1093/bioinformatics/bty1050",
         learning_rate=1e-5,
         weight_decay=2e-5,
         epochs=32,

@@ -23,6 +23,17 @@ def test_the_guide_lists_each_model_with_its_number_of_parameters(name):
     assert row.split(" | ")[3].strip(" |") == (f"{n_parameters:,}" if n_parameters else "none")
 
 
+@pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry.doi])
+def test_the_guide_links_the_paper_of_each_model(name):
+    rows = re.findall(r"^\| `(.+?)` \|.* \| (.*?) \|$", PAGE.read_text(encoding="utf-8"), re.M)
+    source = ""
+    for model, cell in rows:
+        source = source if cell == "the same" else cell
+        if model == name:
+            break
+    assert f"({find_model(name).cite_as})" in source
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_presets_are_fields_of_the_models_config(name):
     assert set(find_model(name).preset) <= set(network_class(name).config_class().__dict__)
