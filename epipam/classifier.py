@@ -9,9 +9,9 @@ import torch
 import torch.distributed
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
 from epipam.loader import Batch
+from epipam.metrics import auprc, auroc
 from epipam.models import Network
 from epipam.train_settings import TrainSettings
 
@@ -64,9 +64,14 @@ class PairClassifier(L.LightningModule):
         logits, label = (torch.cat(column) for column in zip(*parts, strict=True))
         loss = F.binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
         self.log("validation_loss", loss)
-        probability = torch.sigmoid(logits)
-        self.log("validation_auroc", binary_auroc(probability, label))
-        self.log(MONITORED, binary_average_precision(probability, label), prog_bar=True)
+        # Ranked by logits: probabilities of float32 are 1 alike where logits are large.
+        ranked = label.numpy(), logits.numpy()
+        area, precision = auroc(*ranked), auprc(*ranked)
+        # PairDataModule.check saw both labels.
+        assert area is not None
+        assert precision is not None
+        self.log("validation_auroc", area)
+        self.log(MONITORED, precision, prog_bar=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["torch_rng_states"] = self._gathered(torch.get_rng_state())
