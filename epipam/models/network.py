@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -36,7 +37,7 @@ class Logits(NamedTuple):
     auxiliary: Tensor | None
 
 
-class Network(nn.Module, HubFolder):
+class Network(nn.Module, HubFolder, ABC):
     """A model of enhancer-promoter pairs: two windows in, a logit out.
 
     Parameters
@@ -62,6 +63,7 @@ class Network(nn.Module, HubFolder):
         self.config = config
         self.provenance: dict[str, Any] = {}
 
+    @abstractmethod
     def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """Return the logits, whose sigmoid is the probability of interaction.
 
@@ -75,7 +77,6 @@ class Network(nn.Module, HubFolder):
         Tensor
             float (N,).
         """
-        raise NotImplementedError
 
     def both_logits(self, enhancer: Tensor, promoter: Tensor) -> Logits:
         """Return what training reads: the logits of the main head and of the auxiliary one."""

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from epipam.errors import ModelError
 from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model
 from epipam.models.folder import read_config
+from epipam.models.network import Network, WindowConfig
 
 CONFIG = EpipamConfig(enhancer_length=1_300, promoter_length=1_250)
 
@@ -98,3 +99,11 @@ def test_a_damaged_config_is_named(folder, wrong):
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(ModelError, match="epipam, epi"):
         create_model("epipan")
+
+
+def test_a_network_without_a_forward_pass_cannot_be_made():
+    class Unfinished(Network):
+        """Lacks what every model must say."""
+
+    with pytest.raises(TypeError, match="forward"):
+        Unfinished(WindowConfig())
