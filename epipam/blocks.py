@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from epipam.encoding import packed_length
 from epipam.store import Rows
 from epipam.store.schema import WINDOW_COLUMNS
 
@@ -45,8 +48,52 @@ class ChunkRows(NamedTuple):
     counted: np.ndarray
 
 
+class BatchArrays(NamedTuple):
+    """Memory for a batch's columns, which are as `Batch` has them, with room for all its rows."""
+
+    enhancer: np.ndarray
+    promoter: np.ndarray
+    label: np.ndarray
+    contig: np.ndarray
+    pair: np.ndarray
+
+
+class Column(NamedTuple):
+    """Type and shape of what a batch has of each row."""
+
+    dtype: torch.dtype
+    row_shape: tuple[int, ...]
+
+    @property
+    def row_bytes(self) -> int:
+        return self.dtype.itemsize * prod(self.row_shape)
+
+
+def batch_columns(enhancer_length: int, promoter_length: int) -> list[Column]:
+    """Return what the columns of a batch are, in the order of `Batch`, for lengths in bp."""
+    return [
+        Column(torch.uint8, (packed_length(enhancer_length),)),
+        Column(torch.uint8, (packed_length(promoter_length),)),
+        Column(torch.int8, ()),
+        Column(torch.int32, ()),
+        Column(torch.int64, ()),
+    ]
+
+
 class Block(NamedTuple):
-    """Rows of a block; `key` numbers a row within the whole store, for what is drawn per row."""
+    """Rows of a block as they were read, and the order in which batches are cut from them.
+
+    A batch's windows are copied once, from here to where the batch is.
+
+    Attributes
+    ----------
+    enhancer, promoter, label, contig, pair
+        As in `Batch`, (n, ...).
+    key
+        int64 (n,): number of each row within the whole store, for what is drawn per row.
+    order
+        int64 (n,): the rows, in the order of the batches.
+    """
 
     enhancer: np.ndarray
     promoter: np.ndarray
@@ -54,38 +101,44 @@ class Block(NamedTuple):
     contig: np.ndarray
     pair: np.ndarray
     key: np.ndarray
+    order: np.ndarray
 
     @classmethod
     def join(
         cls, parts: Sequence[ChunkRows], order_of: Callable[[np.ndarray], np.ndarray] | None
     ) -> Block:
-        """Put the counted rows of chunks into one block, in the order of their keys."""
-        window = np.concatenate([part.rows.window[part.counted] for part in parts])
-        key = (window[:, PAIR] << 16) + window[:, COPY]
-        order = np.arange(len(key)) if order_of is None else order_of(key)
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        places = np.split(place, np.cumsum([len(part.counted) for part in parts])[:-1])
-        first = parts[0].rows
+        """Put the counted rows of chunks into one block; `order_of` orders them by their keys."""
+        ends = np.cumsum([len(part.counted) for part in parts])
 
-        def gathered(name: str) -> np.ndarray:
-            source: np.ndarray = getattr(first, name)
-            column = np.empty((len(key), *source.shape[1:]), dtype=source.dtype)
-            for part, to in zip(parts, places, strict=True):
-                column[to] = getattr(part.rows, name)[part.counted]
+        def joined(name: str) -> np.ndarray:
+            first: np.ndarray = getattr(parts[0].rows, name)
+            column = np.empty((ends[-1], *first.shape[1:]), dtype=first.dtype)
+            for part, place in zip(parts, np.split(column, ends[:-1]), strict=True):
+                _take(getattr(part.rows, name), part.counted, place)
             return column
 
-        contig = np.empty(len(key), dtype=np.int32)
-        for part, to in zip(parts, places, strict=True):
-            contig[to] = part.contig
+        window = joined("window")
+        key = (window[:, PAIR] << 16) + window[:, COPY]
+        contig = np.array([part.contig for part in parts], dtype=np.int32)
         return cls(
-            enhancer=gathered("enhancer"),
-            promoter=gathered("promoter"),
-            label=gathered("label"),
-            contig=contig,
-            pair=window[order, PAIR],
-            key=key[order],
+            enhancer=joined("enhancer"),
+            promoter=joined("promoter"),
+            label=joined("label"),
+            contig=np.repeat(contig, [len(part.counted) for part in parts]),
+            pair=window[:, PAIR].copy(),
+            key=key,
+            order=np.arange(len(key)) if order_of is None else order_of(key),
         )
 
-    def part(self, start: int, stop: int) -> Block:
-        return Block(*(column[start:stop] for column in self))
+    def copy_to(self, batch: BatchArrays, start: int, stop: int) -> np.ndarray:
+        """Write rows [start, stop) of the order to the beginning of a batch; return their keys."""
+        rows = self.order[start:stop]
+        for name, column in batch._asdict().items():
+            _take(getattr(self, name), rows, column[: len(rows)])
+        keys: np.ndarray = self.key[rows]
+        return keys
+
+
+def _take(rows: np.ndarray, which: np.ndarray, place: np.ndarray) -> None:
+    """Copy rows to their place, once: without `clip`, NumPy copies twice in case one is absent."""
+    np.take(rows, which, axis=0, out=place, mode="clip")

@@ -23,7 +23,7 @@ import numpy as np
 
 from epipam.windows import keyed_draw
 
-LANES = 12
+LANES = 24
 
 
 class Draw(IntEnum):

@@ -13,25 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from epipam.blocks import COPY, PAIR, Batch, Block, ChunkRows
+from epipam.blocks import COPY, PAIR, Batch, BatchArrays, Block, ChunkRows, batch_columns
 from epipam.encoding import reverse_complement, shift
 from epipam.epoch_plan import Chunks, Draw, Epoch, EpochOrder, eligible
 from epipam.errors import RequestError
-from epipam.exchange import Exchange, Request
+from epipam.exchange import Exchange, Request, Slots
 from epipam.memory import keep_freed_memory
 from epipam.store import Store
 from epipam.store.chunks import ChunkReader
 from epipam.windows import keyed_draw, keyed_integers
 
 BATCH_SIZE = 100
-BUFFER_ROWS = 12_000
+BUFFER_ROWS = 24_000
 
 __all__ = ["Batch", "LoaderSettings", "PairBatches", "PairLoader", "require_contigs"]
 
@@ -151,16 +150,18 @@ class PairBatches(Dataset[Batch]):
         return self.order.n_batches
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
-        rows = self.rows(*key)
-        # A copy: a batch must not keep its block alive.
-        return Batch(*(torch.from_numpy(getattr(rows, name).copy()) for name in Batch._fields))
+        store, size = self.store, self.settings.batch_size
+        columns = batch_columns(store.enhancer_length, store.promoter_length)
+        batch = Batch(*(torch.empty((size, *c.row_shape), dtype=c.dtype) for c in columns))
+        n_rows = self.read(*key, BatchArrays(*(column.numpy() for column in batch)))
+        return Batch(*(column[:n_rows] for column in batch))
 
-    def rows(self, number: int, batch_number: int) -> Block:
-        """Return the rows of a batch of epoch `number`, as views of its block."""
+    def read(self, number: int, batch_number: int, batch: BatchArrays) -> int:
+        """Write a batch of epoch `number` to memory; return how many rows it has."""
         if self._epoch is None or self._epoch.number != number:
             self._epoch = self.order.epoch(number)
             self._blocks = {}
-        block, batch = self._epoch.order[batch_number].tolist()
+        block, turn = self._epoch.order[batch_number].tolist()
         # Blocks of earlier rounds are done with: batches are asked for in order.
         lanes = self.order.lanes
         for old in [other for other in self._blocks if other // lanes != block // lanes]:
@@ -168,7 +169,10 @@ class PairBatches(Dataset[Batch]):
         if block not in self._blocks:
             self._blocks[block] = self._read_block(self._epoch, block)
         size = self.settings.batch_size
-        return self._blocks[block].part(batch * size, (batch + 1) * size)
+        keys = self._blocks[block].copy_to(batch, turn * size, (turn + 1) * size)
+        if self.settings.training:
+            self._augment(self._epoch, keys, batch)
+        return len(keys)
 
     def _count_eligible(self) -> Chunks:
         """Count the rows that this role reads in each chunk, streaming what decides it only."""
@@ -193,14 +197,12 @@ class PairBatches(Dataset[Batch]):
         )
 
     def _read_block(self, epoch: Epoch, number: int) -> Block:
-        """Read the chunks that a block's rows lie in; shuffle and augment them in training."""
+        """Read the chunks that a block's rows lie in; shuffle them in training."""
         parts = []
         for piece in self.order.pieces(epoch, number):
             chunk = self._read_chunk(piece.contig, piece.start, piece.stop)
             parts.append(chunk._replace(counted=chunk.counted[piece.low : piece.high]))
-        training = self.settings.training
-        block = Block.join(parts, self._shuffled(epoch) if training else None)
-        return self._augment(block, epoch) if training else block
+        return Block.join(parts, self._shuffled(epoch) if self.settings.training else None)
 
     def _read_chunk(self, contig: int, start: int, stop: int) -> ChunkRows:
         """Read a chunk, unless it is the last one that was read: neighbouring blocks share one."""
@@ -219,24 +221,20 @@ class PairBatches(Dataset[Batch]):
 
         return order
 
-    def _augment(self, block: Block, epoch: Epoch) -> Block:
+    def _augment(self, epoch: Epoch, keys: np.ndarray, batch: BatchArrays) -> None:
+        """Shift and turn the windows of a batch, by its rows' keys."""
         settings, store = self.settings, self.store
-        enhancer, promoter = block.enhancer, block.promoter
+        drawn_by = (settings.seed, epoch.number)
+        enhancer, promoter = batch.enhancer[: len(keys)], batch.promoter[: len(keys)]
         if limit := settings.max_shift:
-            keys = (settings.seed, epoch.number)
-            moves = keyed_integers(-limit, limit, *keys, Draw.ENHANCER_SHIFT, block.key)
-            enhancer = shift(enhancer, store.enhancer_length, moves)
-            moves = keyed_integers(-limit, limit, *keys, Draw.PROMOTER_SHIFT, block.key)
-            promoter = shift(promoter, store.promoter_length, moves)
+            moves = keyed_integers(-limit, limit, *drawn_by, Draw.ENHANCER_SHIFT, keys)
+            enhancer[...] = shift(enhancer, store.enhancer_length, moves)
+            moves = keyed_integers(-limit, limit, *drawn_by, Draw.PROMOTER_SHIFT, keys)
+            promoter[...] = shift(promoter, store.promoter_length, moves)
         if settings.reverse_complement:
-            turned = self._draw(epoch, Draw.STRAND, block) % np.uint64(2) == 1
-            enhancer, promoter = enhancer.copy(), promoter.copy()
+            turned = keyed_draw(*drawn_by, Draw.STRAND, keys) % np.uint64(2) == 1
             enhancer[turned] = reverse_complement(enhancer[turned], store.enhancer_length)
             promoter[turned] = reverse_complement(promoter[turned], store.promoter_length)
-        return block._replace(enhancer=enhancer, promoter=promoter)
-
-    def _draw(self, epoch: Epoch, what: Draw, block: Block) -> np.ndarray:
-        return keyed_draw(self.settings.seed, epoch.number, what, block.key)
 
 
 class PairLoader(DataLoader[Any]):
@@ -266,19 +264,19 @@ class PairLoader(DataLoader[Any]):
         self.batches = batches
         self.position = _Position()
         self.pinned = pin_memory
-        # One more than are under way at a time: the one that is being taken out.
         self.exchange = Exchange(
             batches,
             batch_size=batches.settings.batch_size,
             enhancer_length=batches.store.enhancer_length,
             promoter_length=batches.store.promoter_length,
             blocks=max(1, batches.order.lanes // workers) if workers else 1,
-            slots=_PREFETCHED * workers + 1,
+            slots=Slots.needed(_PREFETCHED * workers),
         )
+        self.slots = Slots(self.exchange)
         super().__init__(
             self.exchange,
             batch_size=None,
-            sampler=_Numbers(len(batches), self.exchange, self.position),
+            sampler=_Numbers(len(batches), self.slots, self.position),
             collate_fn=_as_it_is,
             num_workers=workers,
             prefetch_factor=_PREFETCHED if workers else None,
@@ -296,8 +294,9 @@ class PairLoader(DataLoader[Any]):
         self.position.begin_pass()
         if self.num_workers:
             self.exchange.open()
+        self.slots.begin_pass()
         for message in super().__iter__():
-            for batch in self.exchange.take(message):
+            for batch in self.slots.take(message):
                 self.position.served += 1
                 yield Batch(*(c.pin_memory() for c in batch)) if self.pinned else batch
 
@@ -352,23 +351,21 @@ class _Numbers(Sampler[Request]):
     is given every so manieth, keeps to its blocks wherever a pass begins.
     """
 
-    def __init__(self, n_batches: int, exchange: Exchange, position: _Position) -> None:
+    def __init__(self, n_batches: int, slots: Slots, position: _Position) -> None:
         self.n_batches = n_batches
-        self.exchange = exchange
+        self.slots = slots
         self.position = position
 
     def __iter__(self) -> Iterator[Request]:
         epoch, start = self.position.epoch, self.position.served
-        together = self.exchange.together
-        for slot in cycle(range(self.exchange.slots)):
-            if start >= self.n_batches:
-                return
+        together = self.slots.exchange.together
+        while start < self.n_batches:
             stop = min(self.n_batches, (start // together + 1) * together)
-            yield Request(epoch, start, stop, slot)
+            yield Request(epoch, start, stop, self.slots.claim())
             start = stop
 
     def __len__(self) -> int:
-        return -(-self.n_batches // self.exchange.together)
+        return -(-self.n_batches // self.slots.exchange.together)
 
     def set_epoch(self, epoch: int) -> None:
         """Number the next pass; Lightning calls this at the start of every epoch.

@@ -116,10 +116,10 @@ def test_open_blocks_hold_no_more_rows_than_the_buffer_or_one_batch(batch_size, 
 
 
 def test_batches_of_the_open_blocks_are_dealt_in_turn_and_no_block_is_opened_twice():
-    order = order_of([8] * 100, training=True, batch_size=2, buffer_rows=96)
+    order = order_of([8] * 100, training=True, batch_size=2, buffer_rows=8 * LANES)
     blocks = order.epoch(0).order[:, 0].tolist()
-    assert (order.block_rows, order.lanes) == (8, 12)
-    assert blocks[:24] == [*range(12), *range(12)]
+    assert (order.block_rows, order.lanes) == (8, LANES)
+    assert blocks[: 2 * LANES] == [*range(LANES), *range(LANES)]
     rounds = [block // order.lanes for block in blocks]
     assert rounds == sorted(rounds)
 

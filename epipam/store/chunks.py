@@ -23,6 +23,7 @@ _ARRAYS = (schema.ENHANCER, schema.PROMOTER, schema.LABEL, schema.WINDOW)
 _LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 _INDEX_ENTRY, _CHECKSUM = 16, 4
 _NO_CHUNK = 2**64 - 1
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 _ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError)
 
 
@@ -87,20 +88,20 @@ class ChunkReader:
     def _encoded(self, key: tuple[str, str], layout: _Layout, number: int) -> bytes:
         """Return a chunk as its codec left it."""
         file, within = divmod(number, layout.per_file)
-        path = layout.folder.joinpath("c", str(file), *["0"] * len(layout.row_shape))
-        with path.open("rb", buffering=0) as handle:
+        # A file object and a Path would take as long as a tenth of what decoding takes.
+        handle = os.open(f"{layout.folder}/c/{file}{'/0' * len(layout.row_shape)}", _READ_ONLY)
+        try:
             if not layout.sharded:
-                return handle.read()
+                return _read(handle, os.fstat(handle).st_size, 0)
             indices = self._indices.setdefault(key, {})
             if file not in indices:
-                indices[file] = _read_index(handle.fileno(), layout.per_file)
+                indices[file] = _read_index(handle, layout.per_file)
             offset, size = indices[file][within].tolist()
             if offset == _NO_CHUNK:
                 raise ValueError("a chunk that was left out")
-            encoded = os.pread(handle.fileno(), size, offset)
-        if len(encoded) != size:
-            raise ValueError("a file that ends early")
-        return encoded
+            return _read(handle, size, offset)
+        finally:
+            os.close(handle)
 
 
 def _read_layout(folder: Path, n_rows: int) -> _Layout:
@@ -141,11 +142,18 @@ def _read_layout(folder: Path, n_rows: int) -> _Layout:
     )
 
 
+def _read(file: int, size: int, offset: int) -> bytes:
+    found = os.pread(file, size, offset)
+    if len(found) != size:
+        raise ValueError("a file that ends early")
+    return found
+
+
 def _read_index(file: int, n_chunks: int) -> np.ndarray:
     """Read a shard's index: offset and size of each chunk, uint64 (n_chunks, 2)."""
     size = _INDEX_ENTRY * n_chunks
     end = os.fstat(file).st_size
-    found = os.pread(file, size + _CHECKSUM, end - size - _CHECKSUM)
+    found = _read(file, size + _CHECKSUM, end - size - _CHECKSUM)
     index, checksum = found[:size], found[size:]
     if google_crc32c.value(index) != int.from_bytes(checksum, "little"):
         raise ValueError("a damaged index")
