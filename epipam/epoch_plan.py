@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -180,13 +181,56 @@ class EpochOrder:
     def epoch(self, number: int) -> Epoch:
         """Return the order of an epoch."""
         chunks = self.chunks
-        block, turn = np.divmod(np.arange(self.n_batches), self.block_rows // self.batch_size)
+        block, turn = np.divmod(np.arange(self.n_batches), self._block_batches)
         order = np.stack([block, turn], axis=1)
         if self.training:
             keys = keyed_draw(self.seed, number, Draw.CHUNK_ORDER, np.arange(len(chunks.contig)))
             chunks = chunks.take(np.argsort(keys, kind="stable"))
             order = order[np.lexsort((block, turn, block // self.lanes))]
         return Epoch(number, chunks, np.cumsum(chunks.eligible), order)
+
+    def batches_together(self, workers: int) -> int:
+        """Return how many neighbouring batches are best asked of a worker at a time."""
+        return -(-self.lanes // workers) if self.training else self._block_batches
+
+    def requests(self, workers: int, most: int) -> Iterator[range]:
+        """Yield the batches to ask for at a time, in order; workers are asked in turn.
+
+        A block's batches are asked of one worker, so that no other reads the block as well. That
+        may leave a worker nothing to do in its turn: a range may be empty.
+
+        Parameters
+        ----------
+        workers
+            How many there are.
+        most
+            Batches that may be asked for at a time. In evaluation, more in a block are asked of
+            several workers.
+        """
+        size = self._block_batches
+        n_blocks = -(-self.n_batches // size)
+        start = 0
+        for first in range(0, n_blocks, self.lanes):
+            lanes = min(self.lanes, n_blocks - first)
+            if not self.training:
+                # Blocks follow each other, and none is open beside another.
+                for block in range(first, first + lanes):
+                    stop = min((block + 1) * size, self.n_batches)
+                    for begin in range(block * size, stop, most):
+                        yield range(begin, min(begin + most, stop))
+                continue
+            n_parts = workers * -(-lanes // (workers * most))
+            edges = [-(-lanes * part // n_parts) for part in range(n_parts + 1)]
+            for turn in range(size):
+                # The last block may have fewer batches.
+                dealt = lanes - ((first + lanes - 1) * size + turn >= self.n_batches)
+                for low, high in pairwise(min(edge, dealt) for edge in edges):
+                    yield range(start + low, start + high)
+                start += dealt
+
+    @property
+    def _block_batches(self) -> int:
+        return self.block_rows // self.batch_size
 
     def pieces(self, epoch: Epoch, block: int) -> Iterator[Piece]:
         """Yield where the rows of a block lie, in order."""

@@ -63,8 +63,8 @@ class Exchange(Dataset[Answer | list[Batch]]):
         What batches come from.
     batch_size, enhancer_length, promoter_length
         Most rows of a batch, and lengths of the windows in bp.
-    blocks
-        Open blocks of each worker: neighbouring batches are of so many blocks, in turn.
+    together
+        Batches of a request, if they fit into a slot.
     slots
         How many there are.
     """
@@ -76,7 +76,7 @@ class Exchange(Dataset[Answer | list[Batch]]):
         batch_size: int,
         enhancer_length: int,
         promoter_length: int,
-        blocks: int,
+        together: int,
         slots: int,
     ) -> None:
         self.source = source
@@ -85,12 +85,7 @@ class Exchange(Dataset[Answer | list[Batch]]):
         sizes = [batch_size * column.row_bytes for column in columns]
         *starts, self._batch_bytes = accumulate(map(_aligned, sizes), initial=0)
         self._columns = list(zip(columns, starts, strict=True))
-        # Most batches of a request; a whole share of the blocks, so that each keeps its worker.
-        self.together = max(
-            number
-            for number in range(1, blocks + 1)
-            if number == 1 or (blocks % number == 0 and number * self._batch_bytes <= _SLOT_BYTES)
-        )
+        self.together = max(1, min(together, _SLOT_BYTES // self._batch_bytes))
         self._batch_size = batch_size
         self._memory: Tensor | None = None
 

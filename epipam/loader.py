@@ -4,9 +4,8 @@
 augmented and handed out. Memory is that of the blocks that are open at one time, which hold
 `buffer_rows` rows.
 
-A worker is asked for several neighbouring batches at a time, as many as there are open blocks to
-each worker, and writes them into memory that it shares with this process. Where the number of
-workers divides that of open blocks, each is read by one worker only.
+A worker is asked for several neighbouring batches at a time, those of its share of the open blocks,
+and writes them into memory that it shares with this process.
 """
 
 from __future__ import annotations
@@ -269,14 +268,14 @@ class PairLoader(DataLoader[Any]):
             batch_size=batches.settings.batch_size,
             enhancer_length=batches.store.enhancer_length,
             promoter_length=batches.store.promoter_length,
-            blocks=max(1, batches.order.lanes // workers) if workers else 1,
+            together=batches.order.batches_together(workers) if workers else 1,
             slots=Slots.needed(_PREFETCHED * workers),
         )
         self.slots = Slots(self.exchange)
         super().__init__(
             self.exchange,
             batch_size=None,
-            sampler=_Numbers(len(batches), self.slots, self.position),
+            sampler=_Numbers(batches.order, max(1, workers), self.slots, self.position),
             collate_fn=_as_it_is,
             num_workers=workers,
             prefetch_factor=_PREFETCHED if workers else None,
@@ -345,34 +344,26 @@ class _Position:
 
 
 class _Numbers(Sampler[Request]):
-    """What a pass still has to ask for.
+    """What a pass still has to ask for."""
 
-    Each request ends at a multiple of what the exchange takes together, so that a worker, which
-    is given every so manieth, keeps to its blocks wherever a pass begins.
-    """
-
-    def __init__(self, n_batches: int, slots: Slots, position: _Position) -> None:
-        self.n_batches = n_batches
+    def __init__(self, order: EpochOrder, workers: int, slots: Slots, position: _Position) -> None:
+        self.order = order
+        self.workers = workers
         self.slots = slots
         self.position = position
 
     def __iter__(self) -> Iterator[Request]:
-        epoch, start = self.position.epoch, self.position.served
-        together = self.slots.exchange.together
-        while start < self.n_batches:
-            stop = min(self.n_batches, (start // together + 1) * together)
-            yield Request(epoch, start, stop, self.slots.claim())
-            start = stop
-
-    def __len__(self) -> int:
-        return -(-self.n_batches // self.slots.exchange.together)
+        epoch, served = self.position.epoch, self.position.served
+        for asked in self.order.requests(self.workers, self.slots.exchange.together):
+            if asked.stop > served:
+                yield Request(epoch, max(asked.start, served), asked.stop, self.slots.claim())
 
     def set_epoch(self, epoch: int) -> None:
         """Number the next pass; Lightning calls this at the start of every epoch.
 
         The number of a pass that is under way, or was just gone back to, changes nothing.
         """
-        if epoch != self.position.epoch or self.position.served >= self.n_batches:
+        if epoch != self.position.epoch or self.position.served >= self.order.n_batches:
             self.position.go_on(epoch, 0)
 
 

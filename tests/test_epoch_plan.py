@@ -124,6 +124,29 @@ def test_batches_of_the_open_blocks_are_dealt_in_turn_and_no_block_is_opened_twi
     assert rounds == sorted(rounds)
 
 
+@given(
+    n_chunks=st.integers(0, 60),
+    training=st.booleans(),
+    batch_size=st.integers(1, 9),
+    buffer_rows=st.integers(1, 400),
+    workers=st.integers(1, 7),
+    most=st.integers(1, 30),
+)
+def test_requests_are_all_batches_in_order_and_keep_a_block_with_one_worker(
+    n_chunks, training, batch_size, buffer_rows, workers, most
+):
+    order = order_of(
+        [8] * n_chunks, training=training, batch_size=batch_size, buffer_rows=buffer_rows
+    )
+    asked = list(order.requests(workers, most))
+    assert [batch for batches in asked for batch in batches] == list(range(order.n_batches))
+    assert max(map(len, asked), default=0) <= most
+    block = order.epoch(0).order[:, 0]
+    readers = {(int(block[b]), k % workers) for k, batches in enumerate(asked) for b in batches}
+    if training or most >= order.batches_together(workers):
+        assert len(readers) == len(set(block.tolist()))
+
+
 def test_the_order_of_chunks_differs_between_epochs_and_seeds_and_is_repeatable():
     def chunks(seed, epoch):
         return order_of([8] * 40, training=True, seed=seed).epoch(epoch).chunks.start.tolist()

@@ -37,13 +37,13 @@ class Source:
         return len(found.label)
 
 
-def exchange(blocks: int = 4, slots: int = 5, batch_size: int = BATCH_SIZE) -> Exchange:
+def exchange(together: int = 4, slots: int = 5, batch_size: int = BATCH_SIZE) -> Exchange:
     return Exchange(
         Source(),
         batch_size=batch_size,
         enhancer_length=14,
         promoter_length=5,
-        blocks=blocks,
+        together=together,
         slots=slots,
     )
 
@@ -115,7 +115,7 @@ def test_labels_that_are_held_hold_no_windows(slots):
 
 def test_requests_under_way_have_slots_of_their_own_while_some_are_lent():
     n_under_way = 2
-    between = Slots(exchange(blocks=2, slots=Slots.needed(n_under_way)))
+    between = Slots(exchange(together=2, slots=Slots.needed(n_under_way)))
     between.exchange.open()
     asked = deque(Request(1, start, start + 2, between.claim()) for start in (0, 2))
     held: deque[Batch] = deque(maxlen=7)
@@ -140,9 +140,9 @@ def test_a_pass_that_is_broken_off_gives_its_slots_back(slots):
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "blocks", "together"),
-    [(5, 12, 12), (5, 1, 1), (30_000, 12, 4), (40_000, 7, 1), (1_000_000, 12, 1)],
+    ("batch_size", "wanted", "together"),
+    [(5, 12, 12), (5, 1, 1), (30_000, 12, 5), (40_000, 7, 4), (1_000_000, 12, 1)],
 )
-def test_requests_are_as_large_as_shared_memory_and_blocks_allow(batch_size, blocks, together):
+def test_requests_are_as_large_as_shared_memory_allows(batch_size, wanted, together):
     # A row takes 13 bytes and 10 of sequence.
-    assert exchange(blocks=blocks, batch_size=batch_size).together == together
+    assert exchange(together=wanted, batch_size=batch_size).together == together
