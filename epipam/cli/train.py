@@ -60,7 +60,7 @@ DEFAULT = TrainSettings()
 @click.option(
     "--batch-size", type=click.IntRange(2), default=100, help="Pairs of a step, on each device."
 )
-@click.option("--buffer-rows", type=click.IntRange(1), default=12_000, help="Shuffle buffer.")
+@click.option("--buffer-rows", type=click.IntRange(1), default=24_000, help="Shuffle buffer.")
 @click.option("--reverse-complement", is_flag=True, help="Read pairs from either strand.")
 @click.option("--max-shift", type=click.IntRange(0), default=0, help="Further random shift, bp.")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Loader processes.")
