@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
-from epipam.cli.options import output_option, pairs_arguments, trans_option
+from epipam.cli.options import (
+    bad_pairs_option,
+    device_option,
+    output_option,
+    pairs_arguments,
+    trans_option,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,14 +55,11 @@ _FIGURES = (".png", ".svg")
     is_flag=True,
     help="In a track: multiples of what each position had if all had the same.",
 )
-@click.option(
-    "--bad-pairs",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    help="Pairs that cannot be windowed: stop before any work, or leave them out and count them.",
+@bad_pairs_option(
+    "Pairs that cannot be windowed: stop before any work, or leave them out and count them."
 )
 @trans_option
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+@device_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
 def attention(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result
+from epipam.cli.options import label_column_option
 from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("audit", cls=EpipamCommand)
 @click.argument("pairs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
+@label_column_option
 @click.option(
     "--enhancer-length", type=click.IntRange(1), default=ENHANCER_LENGTH, help="Window, bp."
 )

@@ -17,7 +17,7 @@ from epipam.cli.command import (
     progress,
     workers_options,
 )
-from epipam.cli.options import contigs_option
+from epipam.cli.options import bad_pairs_option, contigs_option, label_column_option
 from epipam.cluster import Workforce
 from epipam.memory import share_one_arena
 from epipam.store import BuildResult, StoreSettings
@@ -60,12 +60,9 @@ DEFAULT = StoreSettings()
     default=DEFAULT.promoter_length,
 )
 @click.option("--seed", type=click.IntRange(*RANGES["seed"]), default=DEFAULT.seed)
-@click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
-@click.option(
-    "--bad-pairs",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    help="Pairs that cannot be windowed: stop before any work, or leave them out and count them.",
+@label_column_option
+@bad_pairs_option(
+    "Pairs that cannot be windowed: stop before any work, or leave them out and count them."
 )
 @contigs_option
 @workers_options

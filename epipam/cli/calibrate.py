@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epipam.cli.command import EpipamCommand, Place, json_option, print_result
+from epipam.cli.options import batch_size_option, device_option
 from epipam.errors import RequestError
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 @click.argument("store", type=Place())
 @click.option("--chromosomes", help="Use these, comma-separated.  [default: MODEL's validation]")
 @click.option("--allow-training", is_flag=True, help="Also those MODEL learned from.")
-@click.option("--batch-size", type=click.IntRange(1), default=100, help="Pairs per forward pass.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+@batch_size_option
+@device_option
 @click.option("--overwrite", is_flag=True, help="Replace the map that MODEL has.")
 @json_option
 def calibrate(

@@ -7,13 +7,22 @@ from typing import Any
 
 import click
 
-from epipam.cli.command import EpipamCommand, ModelFolder, Place, json_option, print_result
-from epipam.cli.options import parse_setting
-from epipam.crossval import ALPHAS, PROTOCOLS, SPLITS, CrossvalSettings
+from epipam.cli.command import EpipamCommand, Place, json_option, print_result
+from epipam.cli.options import bootstrap_option, parse_setting
+from epipam.cli.training_options import (
+    accelerator_option,
+    embedding_option,
+    fitting_options,
+    init_option,
+    precision_option,
+    reading_options,
+    seed_option,
+    split_option,
+    training_settings,
+)
+from epipam.crossval import ALPHAS, PROTOCOLS, CrossvalSettings
 from epipam.models.catalogue import MODELS
 from epipam.train_settings import TrainSettings
-
-DEFAULT = TrainSettings()
 
 
 @click.command("crossval", cls=EpipamCommand)
@@ -32,46 +41,25 @@ DEFAULT = TrainSettings()
     default=PROTOCOLS[0],
     help="Choose epoch and alpha on validation pairs, or on the test pairs as published.",
 )
-@click.option(
-    "--split",
-    type=click.Choice(SPLITS),
-    default=SPLITS[0],
-    help="What is held out: chromosomes, or pairs at random, which leaks.",
-)
+@split_option
 @click.option("--jobs", type=click.IntRange(1), help="Runs at a time.  [default: one a GPU, or 1]")
 @click.option(
     "--set",
-    "shape",
+    "shapes",
     multiple=True,
     metavar="[MODEL:]FIELD=VALUE",
     help="A field of a model's config.json that is not to be as published; repeat for more.",
 )
-@click.option("--init", type=ModelFolder(), help="Start models of its name from it.")
-@click.option(
-    "--embedding",
-    type=click.Path(path_type=Path),
-    help="Vectors that 6-mers begin with: .npy, 4,097 x 100.",
-)
-@click.option("--epochs", type=click.IntRange(1), help="Most epochs.  [default: the model's]")
-@click.option(
-    "--patience", type=click.IntRange(1), default=DEFAULT.patience, help="Epochs without a gain."
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0, min_open=True),
-    help="Adam's.  [default: the model's]",
-)
-@click.option("--weight-decay", type=click.FloatRange(0), help="Adam's.  [default: the model's]")
-@click.option("--batch-size", type=click.IntRange(2), default=100, help="Pairs of a step.")
-@click.option("--buffer-rows", type=click.IntRange(1), default=24_000, help="Shuffle buffer.")
-@click.option("--reverse-complement", is_flag=True, help="Read pairs from either strand.")
-@click.option("--max-shift", type=click.IntRange(0), default=0, help="Further random shift, bp.")
-@click.option("--workers", type=click.IntRange(0), default=0, help="Loader processes of a run.")
-@click.option("--seed", type=click.IntRange(0), default=0)
-@click.option("--accelerator", default=DEFAULT.accelerator, help="auto, cpu, gpu.")
-@click.option("--precision", default=DEFAULT.precision, help="32-true, bf16-mixed, ...")
-@click.option("--bootstrap", type=click.IntRange(0), default=1000, help="Replicates for intervals.")
+@init_option("Start models of its name from it.")
+@embedding_option
+@fitting_options
+@reading_options(batch_size="Pairs of a step.", workers="Loader processes of a run.")
+@seed_option
+@accelerator_option
+@precision_option
+@bootstrap_option
 @json_option
+@training_settings
 def crossval(
     stores: tuple[Path | str, ...],
     output: Path,
@@ -81,23 +69,11 @@ def crossval(
     protocol: str,
     split: str,
     jobs: int | None,
-    shape: tuple[str, ...],
-    init: Path | None,
-    embedding: Path | None,
-    epochs: int | None,
-    patience: int,
-    learning_rate: float | None,
-    weight_decay: float | None,
-    batch_size: int,
-    buffer_rows: int,
-    reverse_complement: bool,
-    max_shift: int,
-    workers: int,
-    seed: int,
-    accelerator: str,
-    precision: str,
+    shapes: tuple[str, ...],
+    training: TrainSettings,
     bootstrap: int,
     as_json: bool,
+    **reading: Any,
 ) -> None:
     """Cross-validate models on STORES: 8 folds, alpha chosen, mean and spread, comparisons.
 
@@ -107,7 +83,7 @@ def crossval(
     with other --folds each or with the same.
     """
     named = tuple(models.split(","))
-    settings_of_models = _shapes(shape, named)
+    shape_of = _shapes(shapes, named)
     chosen = None if folds is None else _numbers("--folds", folds, int)
     weights = _numbers("--alphas", alphas, float)
     if wrong := [alpha for alpha in weights if not 0 <= alpha <= 1]:
@@ -128,25 +104,9 @@ def crossval(
             alphas=tuple(weights),
             protocol=protocol,
             split=split,
-            training=TrainSettings(
-                learning_rate=learning_rate,
-                weight_decay=weight_decay,
-                epochs=epochs,
-                patience=patience,
-                seed=seed,
-                init=init,
-                embedding=embedding,
-                accelerator=accelerator,
-                precision=precision,
-            ),
-            shapes=settings_of_models,
-            data=DataSettings(
-                batch_size=batch_size,
-                buffer_rows=buffer_rows,
-                workers=workers,
-                reverse_complement=reverse_complement,
-                max_shift=max_shift,
-            ),
+            training=training,
+            shapes=shape_of,
+            data=DataSettings(**reading),
             bootstrap=bootstrap,
         ),
         folds=chosen,

@@ -18,6 +18,7 @@ from epipam.cli.command import (
     print_result,
     progress,
 )
+from epipam.cli.options import batch_size_option, bootstrap_option, device_option
 from epipam.files import whole_folder, write_text
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="New folder.")
 @click.option("--fold", type=click.IntRange(0), help="Evaluate the test chromosomes of fold K.")
 @click.option("--chromosomes", help="Evaluate these, comma-separated.")
-@click.option("--batch-size", type=click.IntRange(1), default=100, help="Pairs per forward pass.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-@click.option("--bootstrap", type=click.IntRange(0), default=1000, help="Replicates for intervals.")
+@batch_size_option
+@device_option
+@bootstrap_option
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of draws, controls, bootstrap.")
 @click.option(
     "--motifs",

@@ -15,7 +15,7 @@ from epipam.cli.command import (
     progress,
     row_progress,
 )
-from epipam.cli.options import selection_options
+from epipam.cli.options import bad_pairs_option, selection_options
 from epipam.errors import RequestError
 from epipam.score_settings import ALL_PAIRS, OutputOptions
 
@@ -37,12 +37,7 @@ from epipam.score_settings import ALL_PAIRS, OutputOptions
     "pairs must be there, and the options of epipam score apply.",
 )
 @click.option("--label-column", help="Of --pairs, as epipam score was given it.")
-@click.option(
-    "--bad-pairs",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    help="Of --pairs, pairs that no part holds: stop, or write them without a score.",
-)
+@bad_pairs_option("Of --pairs, pairs that no part holds: stop, or write them without a score.")
 @selection_options
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @json_option

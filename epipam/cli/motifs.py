@@ -16,6 +16,7 @@ from epipam.cli.command import (
     print_result,
     progress,
 )
+from epipam.cli.options import device_option
 
 if TYPE_CHECKING:
     from epipam.interpret.motifs import MotifSettings
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 @click.option(
     "--logos", type=click.Choice(["svg", "png", "none"]), default="svg", help="A logo per motif."
 )
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+@device_option
 @json_option
 def motifs(
     model: Path,

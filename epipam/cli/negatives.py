@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result
-from epipam.cli.options import output_option
+from epipam.cli.options import label_column_option, output_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ _ENDINGS = (".tsv", ".tsv.gz")
 @click.option(
     "--max-distance", type=click.IntRange(0), metavar="BP", help="Leave out farther positives."
 )
-@click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
+@label_column_option
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the draw.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option

@@ -18,6 +18,29 @@ MEGABYTE = 1_000_000
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+label_column_option = click.option(
+    "--label-column", help="Name or 1-based number of the label's column in a BEDPE."
+)
+batch_size_option = click.option(
+    "--batch-size", type=click.IntRange(1), default=100, help="Pairs per forward pass."
+)
+device_option = click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+bootstrap_option = click.option(
+    "--bootstrap", type=click.IntRange(0), default=1000, help="Replicates for intervals."
+)
+
+
+def together(*options: Decorator) -> Decorator:
+    """Return what adds several options, in this order."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
 def pairs_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add MODEL, GENOME and BEDPE: what is scored, and by what."""
     path = click.Path(path_type=Path)
@@ -91,6 +114,13 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_selection
 
 
+def bad_pairs_option(help: str) -> Decorator:
+    """Add `--bad-pairs`: `fail` or `skip`."""
+    return click.option(
+        "--bad-pairs", type=click.Choice(["fail", "skip"]), default="fail", help=help
+    )
+
+
 def trans_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--trans`: `error` or `keep`."""
     return click.option(
@@ -114,14 +144,14 @@ def cache_size_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def device_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--batch-size` and `--device`."""
-    function = click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")(
-        function
-    )
-    return click.option(
-        "--batch-size",
-        type=click.IntRange(1),
-        default=BATCH_SIZE,
-        help="Pairs per forward pass, of a model without position attention.",
+    return together(
+        click.option(
+            "--batch-size",
+            type=click.IntRange(1),
+            default=BATCH_SIZE,
+            help="Pairs per forward pass, of a model without position attention.",
+        ),
+        device_option,
     )(function)
 
 

@@ -20,9 +20,11 @@ from epipam.cli.command import (
 )
 from epipam.cli.options import (
     MEGABYTE,
+    bad_pairs_option,
     cache_size_option,
     contigs_option,
     device_options,
+    label_column_option,
     output_option,
     pairs_arguments,
     selection_options,
@@ -59,12 +61,9 @@ if TYPE_CHECKING:
 )
 @cache_size_option
 @device_options
-@click.option("--label-column", help="Name or 1-based number of the label's column in a BEDPE.")
-@click.option(
-    "--bad-pairs",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    help="Pairs that cannot be scored: stop before any work, or write them without a score.",
+@label_column_option
+@bad_pairs_option(
+    "Pairs that cannot be scored: stop before any work, or write them without a score."
 )
 @trans_option
 @workers_options

@@ -9,6 +9,7 @@ import click
 from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
 from epipam.cli.options import (
     MEGABYTE,
+    bad_pairs_option,
     cache_size_option,
     contigs_option,
     device_options,
@@ -25,11 +26,8 @@ from epipam.cli.options import (
 @contigs_option
 @cache_size_option
 @device_options
-@click.option(
-    "--bad-pairs",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    help="Pairs that cannot be scored: stop before any work, or leave them out and count them.",
+@bad_pairs_option(
+    "Pairs that cannot be scored: stop before any work, or leave them out and count them."
 )
 @trans_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")

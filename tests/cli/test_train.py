@@ -1,7 +1,9 @@
 """`epipam train` with models of every kind, and what the other commands make of them."""
 
 import json
+from dataclasses import asdict
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from epipam.cli import main
+from epipam.data_module import DataSettings
 from epipam.models.catalogue import MODELS
 from epipam.simulate import SimulationSettings, simulate
 from epipam.store import StoreSettings, build_store
@@ -61,6 +64,16 @@ def test_help_lists_the_models():
     text = " ".join(run("train", "--help").stdout.split())
     for name in MODELS:
         assert name in text
+
+
+@pytest.mark.parametrize("command", ["train", "crossval"])
+def test_pairs_are_read_by_default_as_from_python(command):
+    # The command line states these numbers itself: `--help` shall not import what reads pairs.
+    context = click.Context(main)
+    options = main.get_command(context, command).params
+    defaults = {option.name: option.get_default(context) for option in options}
+    for name, value in asdict(DataSettings()).items():
+        assert defaults[name] == value, name
 
 
 def test_an_unknown_model_lists_the_known_ones(folder, tmp_path):
