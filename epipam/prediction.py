@@ -107,19 +107,16 @@ def score_partners(
     contigs = list(dict.fromkeys(pairs["enhancer_chrom"]))
     probabilities = np.full(len(pairs), np.nan)
     windows = np.empty((promoter.max() + 1, packed_length(store.promoter_length)), dtype=np.uint8)
-    for batch in _loader(store, contigs, batch_size):
+    for batch in _loader(store, contigs, batch_size, pairs=pairs.index.to_numpy(np.int64)):
         row = pairs.index.get_indexer(batch.pair.numpy())
-        windows[promoter[row[row >= 0]]] = batch.promoter.numpy()[row >= 0]
+        windows[promoter[row]] = batch.promoter.numpy()
+    moved = pairs.index[partners.rows != NOBODY].to_numpy(np.int64)
     for contig in contigs:
-        for batch in _loader(store, [contig], batch_size):
+        for batch in _loader(store, [contig], batch_size, pairs=moved):
             row = pairs.index.get_indexer(batch.pair.numpy())
-            moved = (row >= 0) & (partners.rows[row] != NOBODY)
-            row = row[moved]
-            if len(row) == 0:
-                continue
             other = torch.from_numpy(windows[promoter[partners.rows[row]]])
             with torch.inference_mode():
-                logits = network(batch.enhancer[moved].to(device), other.to(device))
+                logits = network(batch.enhancer.to(device), other.to(device))
             probabilities[row] = torch.sigmoid(logits.double()).cpu().numpy()
         on_contig(int((pairs["enhancer_chrom"] == contig).sum()), contig)
     return PartnerScores(partners, probabilities)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from epipam import prediction
 from epipam.encoding import encode_packed
 from epipam.errors import ModelError, RequestError
 from epipam.evaluation import evaluate
@@ -132,6 +133,34 @@ def test_some_of_the_pairs_can_be_taken_apart_alone(genome):
     moved = found.partners.rows != NOBODY
     expected = plain(network, genome, some[moved], some.iloc[found.partners.rows[moved]])
     np.testing.assert_allclose(found.probabilities[moved], expected)
+
+
+def test_only_what_is_needed_is_read(genome, monkeypatch):
+    store, network = open_store(genome, LENGTHS), Reader(LENGTHS, (0.3, 0.4, 0.5))
+    some = predict_store(network, store, CONTIGS).iloc[::3]
+    read = []
+
+    def loader(*arguments, **options):
+        for batch in own(*arguments, **options):
+            read.extend(batch.pair.tolist())
+            yield batch
+
+    own = prediction._loader
+    monkeypatch.setattr(prediction, "_loader", loader)
+    found = score_partners(network, store, some)
+    moved = some.index[found.partners.rows != NOBODY]
+    # Each pair for its promoter, and those that are given another for their enhancer.
+    assert sorted(read) == sorted([*some.index, *moved])
+
+
+def test_a_chromosome_of_unlabelled_pairs_has_nobody_to_exchange(genome):
+    store, network = open_store(genome, LENGTHS), Reader(LENGTHS, (0.3, 0.4, 0.5))
+    pairs = predict_store(network, store, CONTIGS)
+    pairs.loc[pairs["enhancer_chrom"] == "chr2", "label"] = -1
+    done = []
+    found = score_partners(network, store, pairs, on_contig=lambda n, contig: done.append(contig))
+    assert np.isnan(found.probabilities[pairs["enhancer_chrom"] == "chr2"]).all()
+    assert done == list(CONTIGS)
 
 
 def test_chromosomes_are_reported_as_they_are_done(genome):
