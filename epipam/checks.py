@@ -26,11 +26,13 @@ from epipam.windows import (
     unusable_reason,
 )
 
-# Windows are read a stretch at a time: up to a block, and without the longer gaps between them.
-_BLOCK = 500_000
-_GAP = 20_000
 # So many letters in the middle of a window tell nearly always that it is not all N.
 _GLIMPSE = 16
+# Others are read whole: so many at once, or from a compressed genome a stretch at a time, up to a
+# block and without the longer gaps between them.
+_WINDOWS_AT_ONCE = 500
+_BLOCK = 500_000
+_GAP = 20_000
 MALFORMED = "row that cannot be read"
 
 
@@ -253,14 +255,43 @@ def describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> 
 
 
 def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
-    """Return which windows hold no base at all, bool (n,), reading the contig in order."""
+    """Return which windows hold no base at all, bool (n,)."""
     # Pairs share their anchors: each window is looked at once.
     start, window_of_row = np.unique(start, return_inverse=True)
-    empty = np.zeros(len(start), dtype=bool)
-    doubtful = np.flatnonzero(~_has_base_inside(genome, contig, start, length))
-    apart = np.diff(start[doubtful]) > length + _GAP
-    other_block = np.diff(np.floor_divide(start[doubtful], _BLOCK)) > 0
-    for windows in np.split(doubtful, np.flatnonzero(apart | other_block) + 1):
+    empty = ~_has_base_inside(genome, contig, start, length)
+    doubtful = np.flatnonzero(empty)
+    inside = (start[doubtful] >= 0) & (start[doubtful] + length <= genome.contigs[contig])
+    bare = _all_n_inside(genome, contig, start[doubtful[inside]], length)
+    if bare is None:
+        inside[:] = False
+    else:
+        empty[doubtful[inside]] = bare
+    left = doubtful[~inside]
+    empty[left] = _all_n_in_order(genome, contig, start[left], length)
+    return empty[window_of_row]
+
+
+def _all_n_inside(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray | None:
+    """Return the same of windows inside the contig; None where it cannot be glimpsed at."""
+    bare = np.empty(len(start), dtype=bool)
+    n_bytes = genome.bytes_of_windows(contig, start, length)
+    for size in np.unique(n_bytes):
+        rows = np.flatnonzero(n_bytes == size)
+        for first in range(0, len(rows), _WINDOWS_AT_ONCE):
+            here = rows[first : first + _WINDOWS_AT_ONCE]
+            letters = genome.glimpses(contig, start[here], int(size))
+            if letters is None:
+                return None
+            bare[here] = ~encode(letters).any(axis=1)
+    return bare
+
+
+def _all_n_in_order(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
+    """Return the same of any windows, sorted, reading the contig in order."""
+    empty = np.empty(len(start), dtype=bool)
+    apart = np.diff(start) > length + _GAP
+    other_block = np.diff(np.floor_divide(start, _BLOCK)) > 0
+    for windows in np.split(np.arange(len(start)), np.flatnonzero(apart | other_block) + 1):
         if len(windows):
             origin = int(start[windows[0]])
             end = int(start[windows[-1]]) + length
@@ -269,7 +300,7 @@ def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.nd
             np.cumsum(known, out=seen[1:])
             offset = start[windows] - origin
             empty[windows] = seen[offset + length] == seen[offset]
-    return empty[window_of_row]
+    return empty
 
 
 def _has_base_inside(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:

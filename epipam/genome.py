@@ -41,6 +41,11 @@ class _Record(NamedTuple):
     line_bases: int
     line_bytes: int
 
+    def places(self, positions: np.ndarray) -> np.ndarray:
+        """Return where the letters at some positions lie in the file, int64 (n,)."""
+        line, column = np.divmod(positions, self.line_bases)
+        return self.offset + line * self.line_bytes + column
+
 
 class Genome:
     """A FASTA file, plain or bgzip, opened lazily in each process that reads it.
@@ -103,11 +108,14 @@ class Genome:
         """
         if self._compressed:
             return None
-        _, offset, line_bases, line_bytes = self._records[contig]
-        line, column = np.divmod(positions, line_bases)
-        places = offset + line * line_bytes + column
+        places = self._records[contig].places(positions)
         with self.path.open("rb", 0) as handle:
             return _glimpses(handle, places, size)
+
+    def bytes_of_windows(self, contig: str, start: np.ndarray, length: int) -> np.ndarray:
+        """Return how many bytes of the file windows inside a contig take, line ends too: (n,)."""
+        record = self._records[contig]
+        return record.places(start + length - 1) - record.places(start) + 1
 
     def digest(self, contig: str) -> str:
         """Return the MD5 of the contig's upper-case letters: the M5 tag of SAM, refget's MD5."""

@@ -79,9 +79,8 @@ def unusable_reason(
     def mark(rows: np.ndarray, code: int) -> None:
         reason[(reason == USABLE) & rows] = code
 
-    # A contig that is not there has length -1: every check below then has a number to use.
     length = {
-        anchor: frame[f"{anchor}_chrom"].map(contig_lengths).fillna(-1).to_numpy(dtype=np.int64)
+        anchor: _lengths(frame[f"{anchor}_chrom"], contig_lengths)
         for anchor in ("enhancer", "promoter")
     }
     mark((length["enhancer"] < 0) | (length["promoter"] < 0), NOT_IN_GENOME)
@@ -97,6 +96,14 @@ def unusable_reason(
     for anchor, (start, end) in coordinates.items():
         mark((start < 0) | (end > length[anchor]), OUTSIDE_CONTIG)
     return reason
+
+
+def _lengths(chromosome: pd.Series, contig_lengths: dict[str, int]) -> np.ndarray:
+    """Return the length of each row's contig, int64 (n,)."""
+    # A contig that is not there has length -1: every check then has a number to use.
+    codes, names = chromosome.factorize()
+    lengths = [contig_lengths.get(name, -1) for name in names]
+    return np.array([*lengths, -1], dtype=np.int64)[codes]  # of no name at all, the code is -1
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pysam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,10 +135,20 @@ def is_all_n_by_rule(sequence: str, start: int, end: int, window: int) -> bool:
 region = st.tuples(st.integers(0, 120), st.integers(0, 120)).map(sorted)
 
 
-@pytest.fixture(scope="module")
-def patchy_genome(tmp_path_factory) -> Genome:
-    path = tmp_path_factory.mktemp("patchy") / "genome.fa"
-    path.write_text(f">c\n{LETTERS}{'N' * 30}\n")
+@pytest.fixture(scope="module", params=["one line", "lines of 7", "compressed"])
+def patchy_genome(tmp_path_factory, request) -> Genome:
+    folder = tmp_path_factory.mktemp("patchy")
+    sequence = f"{LETTERS}{'N' * 30}"
+    width = 7 if request.param == "lines of 7" else len(sequence)
+    lines = [sequence[first : first + width] for first in range(0, len(sequence), width)]
+    text = "\n".join([">c", *lines, ""])
+    if request.param == "compressed":
+        path = folder / "genome.fa.gz"
+        with pysam.BGZFile(str(path), "w") as handle:
+            handle.write(text.encode())
+    else:
+        path = folder / "genome.fa"
+        path.write_text(text)
     return Genome(path)
 
 
@@ -146,15 +157,17 @@ def patchy_genome(tmp_path_factory) -> Genome:
     enhancer=st.integers(1, 25),
     promoter=st.integers(1, 25),
     block=st.sampled_from([1, 7, 64, 8_000_000]),
+    windows_at_once=st.sampled_from([1, 500]),
 )
 def test_all_n_windows_are_found_by_looking_at_each_whatever_the_size_of_blocks(
-    tmp_path_factory, patchy_genome, rows, enhancer, promoter, block
+    tmp_path_factory, patchy_genome, rows, enhancer, promoter, block, windows_at_once
 ):
     sequence = f"{LETTERS}{'N' * 30}"
     path = tmp_path_factory.mktemp("blocks") / "pairs.bedpe"
     table = write_table(path, *(f"c {a} {b} c {d} {e}" for (a, b), (d, e) in rows))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checks, "_BLOCK", block)
+        patch.setattr(checks, "_WINDOWS_AT_ONCE", windows_at_once)
         found = check(table, patchy_genome, enhancer, promoter)
     expected = [
         not is_all_n_by_rule(sequence, *e, enhancer)
