@@ -7,7 +7,6 @@ again on another one; an error that a task raises comes back as it was raised.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -19,6 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from epipam import __version__
 from epipam.errors import EpipamError, RequestError
+from epipam.fork_server import (
+    METHOD,
+    THREADS,
+    start_importing,
+    unchanged_environment,
+    workers_environment,
+)
 from epipam.worker_watch import START_SECONDS, WorkerWatch
 
 if TYPE_CHECKING:
@@ -32,12 +38,9 @@ CONNECT_SECONDS = 20
 _AHEAD_HERE, _AHEAD_ELSEWHERE = 1, 32
 _WRITERS = ("zarr", "numcodecs", "numpy")
 _SETTINGS = {
+    "distributed.worker.multiprocessing-method": METHOD,
     # A worker's allocator and thread pools; dask's own defaults return every freed page.
-    "distributed.nanny.pre-spawn-environ": {
-        "OMP_NUM_THREADS": 1,
-        "MKL_NUM_THREADS": 1,
-        "OPENBLAS_NUM_THREADS": 1,
-    },
+    "distributed.nanny.pre-spawn-environ": THREADS,
     "distributed.worker.profile.enabled": False,
     "distributed.admin.large-graph-warning-threshold": "1TB",  # a contig's pairs may be large
     "distributed.scheduler.http.routes": [],
@@ -83,12 +86,14 @@ def client_of(workforce: Workforce, n_tasks: int | None = None) -> Iterator[Clie
     RequestError
         Where the scheduler cannot be reached.
     """
+    if workforce.scheduler is None:
+        start_importing()
     import dask
     import distributed  # noqa: F401  its own settings must be there before ours
 
     preload = [*dask.config.get("distributed.worker.preload"), __name__]
     settings = {**_SETTINGS, "distributed.worker.preload": preload}
-    with _same_environment(), dask.config.set(settings):
+    with unchanged_environment(), dask.config.set(settings):
         if workforce.scheduler is not None:
             with _client_elsewhere(workforce.scheduler) as client:
                 yield client
@@ -260,6 +265,7 @@ def _client_here(workers: int) -> Iterator[Client]:
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             memory_limit=None,
             death_timeout=START_SECONDS,
+            env=workers_environment(),
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -294,15 +300,3 @@ async def _reach(address: str) -> None:
     arguments = Security().get_connection_args("client")
     comm = await connect(address, timeout=CONNECT_SECONDS, **arguments)
     await comm.close()
-
-
-@contextmanager
-def _same_environment() -> Iterator[None]:
-    """Undo what dask sets in this process's environment for the workers that it starts."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        for name in set(os.environ) - set(before):
-            del os.environ[name]
-        os.environ.update(before)
