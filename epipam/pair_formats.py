@@ -13,7 +13,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, cast
 
@@ -113,20 +113,20 @@ def open_text(path: Path, *, keep_bytes: bool = False) -> IO[str]:
 
 def read_layout(
     path: Path, handle: IO[str], label_column: str | None
-) -> tuple[Iterator[Row], Layout]:
-    """Read up to the first data row; return all data rows and the file's layout.
+) -> tuple[Iterator[Line], Layout]:
+    """Read up to the first data row; return all lines from it on and the file's layout.
 
     Returns
     -------
-    rows
-        (line, fields) of each row, line 1-based; comments and blank lines left out.
+    lines
+        (number, text) of each line from the first data row on, the number 1-based.
     layout
         Which field is which column.
 
     Raises
     ------
     PairTableError
-        For a file without rows or of no known layout; from `rows`, for damaged gzip.
+        For a file without rows or of no known layout; from `lines`, for damaged gzip.
     """
     lines = _numbered_lines(path, handle)
     comments: list[str] = []
@@ -146,10 +146,10 @@ def read_layout(
     first = _split(text, delimiter)
     if _is_header(first):
         layout = _layout(path, number, first, delimiter, label_column, n_fields=len(first))
-        return _data_rows(lines, delimiter), layout
+        return lines, layout
     header = _commented_header(comments, delimiter, len(first))
     layout = _layout(path, number, header, delimiter, label_column, n_fields=len(first))
-    return _chain_first((number, first), _data_rows(lines, delimiter)), layout
+    return chain([line], lines), layout
 
 
 def _numbered_lines(path: Path, handle: IO[str]) -> Iterator[Line]:
@@ -161,20 +161,16 @@ def _numbered_lines(path: Path, handle: IO[str]) -> Iterator[Line]:
         raise PairTableError(f"{path}: damaged gzip file after line {number}: {error}") from None
 
 
-def _chain_first(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rest
-
-
-def _data_rows(lines: Iterator[Line], delimiter: str) -> Iterator[Row]:
+def data_rows(lines: Iterator[Line], delimiter: str) -> Iterator[Row]:
+    """Yield (line, fields) of each row; comments and blank lines are left out."""
     while batch := list(islice(lines, _LINES_AT_ONCE)):
-        blanks = _may_hold_blanks("".join([text for _, text in batch]), delimiter)
+        blanks = may_hold_blanks("".join([text for _, text in batch]), delimiter)
         for number, text in batch:
             if text.strip() and not text.startswith("#"):
                 yield number, _split(text, delimiter, blanks=blanks)
 
 
-def _may_hold_blanks(text: str, delimiter: str) -> bool:
+def may_hold_blanks(text: str, delimiter: str) -> bool:
     """Whether fields may be surrounded by blanks: whatever `str.strip` takes away but line ends."""
     blanks = _ASCII_BLANKS.replace(delimiter, "")
     return not text.isascii() or any(blank in text for blank in blanks)

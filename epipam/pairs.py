@@ -17,7 +17,17 @@ import numpy as np
 import pandas as pd
 
 from epipam.errors import PairTableError
-from epipam.pair_formats import COLUMNS, OPTIONAL_COLUMNS, Layout, Row, open_text, read_layout
+from epipam.pair_columns import COORDINATE_COLUMNS, LABELS, UNKNOWN_CHROMS, plain_pairs
+from epipam.pair_formats import (
+    COLUMNS,
+    OPTIONAL_COLUMNS,
+    Layout,
+    Line,
+    Row,
+    data_rows,
+    open_text,
+    read_layout,
+)
 
 __all__ = [
     "COLUMNS",
@@ -30,16 +40,12 @@ __all__ = [
     "read_pairs",
 ]
 
-COORDINATE_COLUMNS = ("enhancer_start", "enhancer_end", "promoter_start", "promoter_end")
-LABELS = {"1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1, "": -1, ".": -1, "NA": -1}
-UNKNOWN_CHROMS = frozenset({"", "."})
-
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 # One match over a whole column is quicker than one per value; no field holds a line end.
 _INTEGERS = re.compile(r"(?:-?[0-9]{1,15}\n)*-?[0-9]{1,15}")
 
-# Parsed rows are lists of text, many times the size of the table made of them: hold few.
-_WHOLE_TABLE_CHUNK = 500
+# Text is many times the size of the table made of it: hold little.
+_WHOLE_TABLE_CHUNK = 10_000
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ def iter_pairs(
     Parameters
     ----------
     chunk_rows
-        Rows per piece.
+        Rows per piece, at most.
     keep_fields
         Whether each piece also holds the raw fields of its rows.
     """
@@ -138,10 +144,9 @@ def iter_pairs(
     n_rows = 0
     unreadable: list[str] = []
     with open_text(path, keep_bytes=keep_fields) as handle:
-        rows, layout = read_layout(path, handle, label_column)
-        while chunk := list(islice(rows, chunk_rows)):
-            n_rows += len(chunk)
-            table = _parse(path, layout, chunk, keep_fields)
+        lines, layout = read_layout(path, handle, label_column)
+        for table in _pieces(path, layout, lines, chunk_rows, keep_fields):
+            n_rows += len(table) + len(table.malformed)
             if malformed == "fail":
                 unreadable += table.malformed
             if not unreadable:  # else the rest is read only to count what is wrong with it
@@ -176,6 +181,24 @@ def distance(frame: pd.DataFrame) -> np.ndarray:
     promoter = (frame["promoter_start"].to_numpy() + frame["promoter_end"].to_numpy()) / 2
     cis = frame["enhancer_chrom"].to_numpy() == frame["promoter_chrom"].to_numpy()
     return np.where(cis, np.abs(enhancer - promoter), np.nan)
+
+
+def _pieces(
+    path: Path, layout: Layout, lines: Iterator[Line], chunk_rows: int, keep_fields: bool
+) -> Iterator[PairTable]:
+    """Yield the rows of some lines, at least one a piece, those that cannot be read too."""
+    if keep_fields:
+        rows = data_rows(lines, layout.delimiter)
+        while chunk := list(islice(rows, chunk_rows)):
+            yield _parse(path, layout, chunk, keep_fields)
+        return
+    while batch := list(islice(lines, chunk_rows)):
+        frame = plain_pairs(batch, layout)
+        if frame is not None:
+            line = np.array([number for number, _ in batch], dtype=np.int64)
+            yield PairTable(path, frame, line, layout)
+        elif chunk := list(data_rows(iter(batch), layout.delimiter)):
+            yield _parse(path, layout, chunk, keep_fields)
 
 
 def _parse(path: Path, layout: Layout, rows: list[Row], keep_fields: bool) -> PairTable:

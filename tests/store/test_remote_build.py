@@ -209,6 +209,15 @@ def _read(store: Store) -> int:
     return int(store.read("chr1", 0, 30).window.sum())
 
 
+@pytest.fixture
+def new_fork_server():
+    """Stop a fork server of earlier tests, which does not have the credentials of these."""
+    from multiprocessing.forkserver import _forkserver
+
+    _forkserver._stop()
+
+
+@pytest.mark.usefixtures("new_fork_server")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_store_at_a_url_crosses_to_another_process_after_it_was_read(stored, method):
     store = Store(stored)
@@ -218,6 +227,7 @@ def test_a_store_at_a_url_crosses_to_another_process_after_it_was_read(stored, m
     assert _read(store) == expected
 
 
+@pytest.mark.usefixtures("new_fork_server")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_loader_reads_the_same_batches_from_a_url_as_from_disk(built, stored, method):
     from epipam.loader import LoaderSettings, PairBatches, PairLoader
