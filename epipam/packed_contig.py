@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -16,6 +17,8 @@ from epipam.genome import Genome, upper_case
 _WAITING = 8
 _MOVED_AT_ONCE = 128
 
+Blocks = Iterator[tuple[int, np.ndarray]]
+
 
 class PackedContig:
     """A whole contig, packed, between margins of N.
@@ -26,6 +29,8 @@ class PackedContig:
         What to read; it is read once, in order.
     margin
         How far windows may stick out of the contig at either end, bp.
+    hash_apart
+        Whether to hash in a thread beside that which reads: what pays where there is a core for it.
 
     Attributes
     ----------
@@ -33,23 +38,18 @@ class PackedContig:
         MD5 of the upper-case letters, as `Genome.digest` gives it.
     """
 
-    def __init__(self, genome: Genome, contig: str, margin: int) -> None:
+    def __init__(
+        self, genome: Genome, contig: str, margin: int, *, hash_apart: bool = True
+    ) -> None:
         # Bytes of N before the contig; behind it, one more for windows at odd places.
         self._before = packed_length(margin)
         body = packed_length(genome.contigs[contig])
         self._packed = np.zeros(body + 2 * self._before + 1, dtype=np.uint8)
         md5 = hashlib.md5(usedforsecurity=False)
-        waiting: deque[Future[None]] = deque()
-        # Hashing takes longer than reading and packing, and holds no lock meanwhile.
-        with ThreadPoolExecutor(1) as hasher:
-            for start, letters in genome.blocks(contig):
-                waiting.append(hasher.submit(_hash, md5, letters))
-                if len(waiting) > _WAITING:
-                    waiting.popleft().result()
-                first = self._before + start // 2
-                self._packed[first : first + packed_length(len(letters))] = pack_letters(letters)
-            for hashed in waiting:
-                hashed.result()
+        blocks = genome.blocks(contig)
+        for start, letters in _hashed_apart(blocks, md5) if hash_apart else _hashed(blocks, md5):
+            first = self._before + start // 2
+            pack_letters(letters, out=self._packed[first : first + packed_length(len(letters))])
         self.md5 = md5.hexdigest()
 
     def windows(self, starts: np.ndarray, length: int) -> np.ndarray:
@@ -82,6 +82,26 @@ class PackedContig:
         if length % 2:
             windows[:, -1] &= 0xF0
         return windows
+
+
+def _hashed(blocks: Blocks, md5: hashlib._Hash) -> Blocks:
+    """Yield blocks when they are hashed, while they are in the core's cache."""
+    for start, letters in blocks:
+        _hash(md5, letters)
+        yield start, letters
+
+
+def _hashed_apart(blocks: Blocks, md5: hashlib._Hash) -> Blocks:
+    """Yield blocks that are being hashed, which takes longer than reading and holds no lock."""
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1) as hasher:
+        for start, letters in blocks:
+            waiting.append(hasher.submit(_hash, md5, letters))
+            if len(waiting) > _WAITING:
+                waiting.popleft().result()
+            yield start, letters
+        for hashed in waiting:
+            hashed.result()
 
 
 def _hash(md5: hashlib._Hash, letters: np.ndarray) -> None:

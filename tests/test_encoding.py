@@ -64,6 +64,9 @@ def test_packing_equals_a_loop_over_the_letters(sequence):
     letters = np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)
     assert pack_letters(letters).tolist() == packed_by_loop(sequence)
     assert pack_letters(letters[::-1]).tolist() == packed_by_loop(sequence[::-1])
+    out = np.full(packed_length(len(letters)), 255, dtype=np.uint8)
+    assert pack_letters(letters, out=out) is out
+    assert out.tolist() == packed_by_loop(sequence)
 
 
 @given(st.integers(0, 41), st.integers(0, 5), st.randoms(use_true_random=False))

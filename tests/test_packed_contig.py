@@ -69,13 +69,16 @@ def test_windows_equal_a_loop_over_letters_wherever_they_begin_and_however_long_
     assert windows.tolist() == [window_by_loop(sequence, start, length) for start in starts]
 
 
+@pytest.mark.parametrize("hash_apart", [True, False])
 @pytest.mark.parametrize("block", [2, 6, 64, 1 << 19])
-def test_the_size_of_blocks_changes_nothing(genome, monkeypatch, block):
+def test_neither_the_size_of_blocks_nor_who_hashes_them_changes_anything(
+    genome, monkeypatch, block, hash_apart
+):
     found, sequences = genome
     blocks = Genome.blocks
     monkeypatch.setattr(Genome, "blocks", lambda self, contig: blocks(self, contig, block))
     for name, sequence in sequences.items():
-        contig = PackedContig(found, name, MARGIN)
+        contig = PackedContig(found, name, MARGIN, hash_apart=hash_apart)
         starts = np.arange(-MARGIN, len(sequence))
         expected = [window_by_loop(sequence, start, 5) for start in starts.tolist()]
         assert contig.windows(starts, 5).tolist() == expected

@@ -88,11 +88,15 @@ def write_contig(job: ContigJob) -> dict[str, Any]:
     rows = _shuffled_rows(job)
     return_freed_memory()
     lengths = _window_lengths(settings)
+    margin = max(lengths.values()) + settings.max_shift
+    several = job.threads > 1
     with _Tasks(_SYNCS) as disk, _Tasks(job.threads) as shards:
-        files = ArrayFiles(folder, shards.submit, partial(disk.submit, sync))
-        shards.submit(_write_rows, files, rows, settings.rows_per_shard)
-        shards.submit(_write_pairs, files, job.pairs, settings.rows_per_shard)
-        contig = PackedContig(genome, job.contig, max(lengths.values()) + settings.max_shift)
+        # On one core nothing is gained by threads that hand blocks to each other.
+        run = shards.submit if several else _run
+        files = ArrayFiles(folder, run, partial(disk.submit, sync))
+        run(_write_rows, files, rows, settings.rows_per_shard)
+        run(_write_pairs, files, job.pairs, settings.rows_per_shard)
+        contig = PackedContig(genome, job.contig, margin, hash_apart=several)
         for name, length in lengths.items():
             files.sharded(
                 name,
@@ -155,6 +159,10 @@ class _Tasks:
         if kind is None:
             for future in self._futures:
                 future.result()
+
+
+def _run(task: Callable[..., None], *arguments: object) -> None:
+    task(*arguments)
 
 
 class _Rows(NamedTuple):
