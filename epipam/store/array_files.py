@@ -36,8 +36,8 @@ class ArrayFiles:
     run
         Called with a function and its arguments for each shard, in order; may run them in other
         threads, several at once. An array is written when all of them have returned.
-    on_shard
-        Called with the path of each shard as soon as it is written.
+    on_file
+        Called with the path of each file as soon as it is written.
 
     Attributes
     ----------
@@ -49,12 +49,12 @@ class ArrayFiles:
         self,
         folder: Path,
         run: Callable[..., object] = lambda write, *arguments: write(*arguments),
-        on_shard: Callable[[Path], object] = lambda path: None,
+        on_file: Callable[[Path], object] = lambda path: None,
     ) -> None:
         self.folder = folder
         self.digests: dict[str, str] = {}
         self._run = run
-        self._on_shard = on_shard
+        self._on_file = on_file
 
     def group(self, name: str) -> None:
         """Make a group in the group."""
@@ -148,7 +148,6 @@ class ArrayFiles:
             _encode(read(slice(start, min(start + size, n_rows))), size) for start in chunk_starts
         )
         self._write(file, _shard(chunks, n_chunks))
-        self._on_shard(self.folder / file)
 
     def _write_metadata(self, name: str, metadata: dict[str, Any]) -> None:
         self._write(f"{name}/{schema.METADATA_FILE}", (as_text(metadata),))
@@ -162,6 +161,7 @@ class ArrayFiles:
                 handle.write(part)
                 sha256.update(part)
         self.digests[name] = sha256.hexdigest()
+        self._on_file(path)
 
 
 def group_metadata(attributes: dict[str, Any]) -> dict[str, Any]:

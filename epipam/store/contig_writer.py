@@ -22,7 +22,7 @@ from epipam.packed_contig import PackedContig
 from epipam.store import schema
 from epipam.store.array_files import ArrayFiles, as_text, group_metadata
 from epipam.store.settings import StoreSettings
-from epipam.store.work_folder import sync, sync_tree
+from epipam.store.work_folder import sync, sync_folders
 from epipam.windows import WindowPlan, keyed_draw, plan_windows, resize
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Names are read whole: few large chunks.
 _NAME_BYTES = 1 << 20
-# Shards that wait for the disk while further ones are compressed.
+# Files that wait for the disk while further ones are written.
 _SYNCS = 4
 # A contig is read and hashed by two; more than this leave most of the time to that.
 _MOST_THREADS = 8
@@ -117,7 +117,7 @@ def write_contig(job: ContigJob) -> dict[str, Any]:
         "rows": len(rows.plan),
         "digests": {name: files.digests[name] for name in sorted(files.digests, key=PurePath)},
     }
-    sync_tree(folder)
+    sync_folders(folder)  # each file is synced when it is written
     marker = folder / schema.METADATA_FILE
     marker.write_bytes(as_text(group_metadata({schema.ATTRIBUTE: summary})))
     sync(marker)

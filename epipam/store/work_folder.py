@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,9 +143,18 @@ def put_in_place(folder: Path, out: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Have a folder and all that is in it written to the disk."""
+    _sync_all((*folder.rglob("*"), folder))
+
+
+def sync_folders(folder: Path) -> None:
+    """Have the names in a folder and in those below it written to the disk."""
+    _sync_all(Path(path) for path, _, _ in os.walk(folder))
+
+
+def _sync_all(paths: Iterable[Path]) -> None:
     # At once: a file system writes many waiting files in about the time of one.
     with ThreadPoolExecutor(_SYNCS) as pool:
-        list(pool.map(sync, (*folder.rglob("*"), folder)))
+        list(pool.map(sync, paths))
 
 
 def sync(path: Path) -> None:

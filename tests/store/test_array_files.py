@@ -32,8 +32,8 @@ def contents(folder: Path) -> dict[str, Any]:
     }
 
 
-def begin(folder: Path, shards: list[Path] | None = None) -> ArrayFiles:
-    files = ArrayFiles(folder, on_shard=(shards if shards is not None else []).append)
+def begin(folder: Path, written: list[Path] | None = None) -> ArrayFiles:
+    files = ArrayFiles(folder, on_file=(written if written is not None else []).append)
     folder.mkdir()
     (folder / schema.METADATA_FILE).write_bytes(as_text(group_metadata({})))
     return files
@@ -53,8 +53,8 @@ def test_shards_are_byte_for_byte_what_zarr_writes(
     values = np.random.default_rng(n_rows).integers(0, 256, (n_rows, width), dtype=np.uint8)
     values *= not zeros
     shard_rows = chunk_rows * chunks_in_shard
-    shards: list[Path] = []
-    files = begin(folder / "ours", shards)
+    written: list[Path] = []
+    files = begin(folder / "ours", written)
     files.sharded("windows", values.shape, chunk_rows, shard_rows, values.__getitem__)
 
     shard = min(shard_rows, -(-n_rows // chunk_rows) * chunk_rows)
@@ -72,7 +72,8 @@ def test_shards_are_byte_for_byte_what_zarr_writes(
         array[first : first + shard] = values[first : first + shard]
     assert contents(folder / "ours") == contents(folder / "zarrs")
     n_shards = -(-n_rows // shard)
-    assert shards == [folder / "ours/windows/c" / str(i) / "0" for i in range(n_shards)]
+    shards = [f"c/{number}/0" for number in range(n_shards)]
+    assert written == [folder / "ours/windows" / file for file in ("zarr.json", *shards)]
 
 
 @given(

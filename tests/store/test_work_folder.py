@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -143,12 +144,13 @@ MOMENTS = {
         2,
     ),
     "with the third contig unmarked": (
-        "contig_writer.sync_tree = on_call(3, contig_writer.sync_tree)",
+        "contig_writer.sync_folders = on_call(3, contig_writer.sync_folders)",
         2,
     ),
     "with every contig written": ("destination.finish = die", 4),
     "with the attributes beside the folder": (
-        "contig_writer.sync_tree = contig_writer.sync = lambda path: None\nwork_folder.sync = die",
+        "contig_writer.sync_folders = contig_writer.sync = lambda path: None\n"
+        "work_folder.sync = die",
         4,
     ),
     "before the final name": ("destination.put_in_place = die", 4),
@@ -191,6 +193,19 @@ def test_a_killed_build_is_gone_on_with_and_ends_with_the_same_bytes(
         assert (now.st_ino, now.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
     assert tree(out) == tree(built.path)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_all_of_a_contig_is_on_the_disk_before_its_marker(inputs, tmp_path, monkeypatch):
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    build(inputs, tmp_path / "store")
+    groups = [path for path in (tmp_path / "store").iterdir() if path.is_dir()]
+    assert len(groups) == 4
+    for group in groups:
+        marker = (group / "zarr.json").stat().st_ino
+        before = synced[: synced.index(marker)]
+        inodes = {path.stat().st_ino for path in (group, *group.rglob("*"))}
+        assert inodes - {marker} <= set(before)
 
 
 def test_a_build_killed_while_replacing_a_store_is_gone_on_with(inputs, built, tmp_path):
