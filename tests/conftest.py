@@ -57,3 +57,11 @@ def write_genome(tmp_path: Path) -> WriteGenome:
         return path
 
     return write
+
+
+@pytest.fixture
+def new_fork_server() -> None:
+    """Stop a fork server of earlier tests, which has their environment and their imports."""
+    from multiprocessing.forkserver import _forkserver
+
+    _forkserver._stop()

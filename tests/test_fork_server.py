@@ -31,6 +31,7 @@ def test_a_worker_has_the_environment_of_the_time_when_it_starts(monkeypatch, va
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+@pytest.mark.usefixtures("new_fork_server")
 def test_a_worker_has_imported_what_contigs_are_written_with():
     with client_of(Workforce(2), n_tasks=1) as client:
         assert dict(as_done(client, is_imported, ["epipam.store.contig_writer"])) == {0: True}

@@ -209,14 +209,6 @@ def _read(store: Store) -> int:
     return int(store.read("chr1", 0, 30).window.sum())
 
 
-@pytest.fixture
-def new_fork_server():
-    """Stop a fork server of earlier tests, which does not have the credentials of these."""
-    from multiprocessing.forkserver import _forkserver
-
-    _forkserver._stop()
-
-
 @pytest.mark.usefixtures("new_fork_server")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_store_at_a_url_crosses_to_another_process_after_it_was_read(stored, method):
