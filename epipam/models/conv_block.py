@@ -10,6 +10,11 @@ from epipam.errors import ModelError
 from epipam.models.dropout import Dropout
 from epipam.models.first_block import convolve_and_pool
 from epipam.models.onehot import unpack
+from epipam.models.precision import in_full_precision
+
+# On processors with bfloat16 matrix units, the convolution of oneDNN 3.12 (PyTorch 2.13) is wrong
+# where fewer inputs than this, times the kernel's width, are a multiple of 32.
+_FEW_INPUTS = 16
 
 
 class ConvBlock(nn.Module):
@@ -27,6 +32,15 @@ class ConvBlock(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, features: Tensor) -> Tensor:
+        if features.device.type == "cpu" and features.shape[1] < _FEW_INPUTS:
+            return self._in_full_precision(features)
+        return self._convolve(features)
+
+    @in_full_precision
+    def _in_full_precision(self, features: Tensor) -> Tensor:
+        return self._convolve(features)
+
+    def _convolve(self, features: Tensor) -> Tensor:
         image = features.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         weight = self.conv.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         convolved = F.conv2d(image, weight)
@@ -57,9 +71,11 @@ class ConvBlock(nn.Module):
         length
             Window length in bp.
         """
-        if packed.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        if packed.device.type != "cpu":
             return self(unpack(packed, length, self.conv.weight.dtype))
-        pooled = convolve_and_pool(packed, length, self.conv.weight, self._bias, self._pool(length))
+        with torch.autocast("cpu", enabled=False):
+            weight, pool = self.conv.weight, self._pool(length)
+            pooled = convolve_and_pool(packed, length, weight, self._bias, pool)
         return self.dropout(pooled.transpose(1, 2))
 
     @property

@@ -16,6 +16,7 @@ from epipam.models.conv_block import ConvBlock, initialise, pooled_positions
 from epipam.models.dropout import Dropout
 from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Network, WindowConfig
+from epipam.models.precision import in_full_precision
 from epipam.models.recurrent import along_both, initialise_recurrent
 
 
@@ -92,8 +93,11 @@ class Deeptact(Network):
         """Return the logits, as `Network.forward` says."""
         enhancer = self.enhancer_block.of_windows(enhancer, self.config.enhancer_length)
         promoter = self.promoter_block.of_windows(promoter, self.config.promoter_length)
-        features = self.dropout(self.norm(torch.cat([enhancer, promoter], dim=2)))
-        states = along_both(self.recurrent, features)
+        return self._logits(torch.cat([enhancer, promoter], dim=2))
+
+    @in_full_precision
+    def _logits(self, features: Tensor) -> Tensor:
+        states = along_both(self.recurrent, self.dropout(self.norm(features)))
         weight = torch.softmax(self.context(torch.tanh(states)), dim=1)
         logits: Tensor = self.head(torch.tanh((weight * states).sum(dim=1)))
         return logits.squeeze(1)

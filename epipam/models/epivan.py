@@ -16,6 +16,7 @@ from epipam.models.dropout import Dropout
 from epipam.models.embedding import KMER, KmerEmbedding
 from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Network, WindowConfig
+from epipam.models.precision import in_full_precision
 from epipam.models.recurrent import along_both, initialise_recurrent
 
 
@@ -91,8 +92,12 @@ class Epivan(Network):
         config = self.config
         enhancer = self.enhancer_block(self.enhancer_embedding(enhancer, config.enhancer_length))
         promoter = self.promoter_block(self.promoter_embedding(promoter, config.promoter_length))
-        features = self.dropout(self.norm(torch.cat([enhancer, promoter], dim=2)))
-        logits: Tensor = self.head(self.attention_layer(along_both(self.recurrent, features)))
+        return self._logits(torch.cat([enhancer, promoter], dim=2))
+
+    @in_full_precision
+    def _logits(self, features: Tensor) -> Tensor:
+        states = along_both(self.recurrent, self.dropout(self.norm(features)))
+        logits: Tensor = self.head(self.attention_layer(states))
         return logits.squeeze(1)
 
 

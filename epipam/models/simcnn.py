@@ -17,6 +17,7 @@ from epipam.models.conv_block import ConvBlock, initialise, pooled_positions
 from epipam.models.dropout import Dropout
 from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Network, WindowConfig
+from epipam.models.precision import in_full_precision
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,11 @@ class Simcnn(Network):
         """Return the logits, as `Network.forward` says."""
         enhancer = self.enhancer_branch(enhancer, self.config.enhancer_length)
         promoter = self.promoter_branch(promoter, self.config.promoter_length)
-        features = self.dropout(self.norm(torch.cat([enhancer, promoter], dim=2)))
-        logits: Tensor = self.head(features.flatten(1))
+        return self._logits(torch.cat([enhancer, promoter], dim=2))
+
+    @in_full_precision
+    def _logits(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.dropout(self.norm(features)).flatten(1))
         return logits.squeeze(1)
 
 

@@ -19,6 +19,7 @@ from epipam.models.conv_block import ConvBlock, initialise, pooled_positions
 from epipam.models.dropout import Dropout
 from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Network, WindowConfig
+from epipam.models.precision import in_full_precision
 from epipam.models.recurrent import along_both, initialise_recurrent
 
 
@@ -85,7 +86,11 @@ class Speid(Network):
         """Return the logits, as `Network.forward` says."""
         enhancer = self.enhancer_block.of_windows(enhancer, self.config.enhancer_length)
         promoter = self.promoter_block.of_windows(promoter, self.config.promoter_length)
-        features = self.block_dropout(self.norm(torch.cat([enhancer, promoter], dim=2)))
+        return self._logits(torch.cat([enhancer, promoter], dim=2))
+
+    @in_full_precision
+    def _logits(self, features: Tensor) -> Tensor:
+        features = self.block_dropout(self.norm(features))
         states = along_both(self.recurrent, features).transpose(1, 2)
         logits: Tensor = self.head(self.recurrent_norm(states).flatten(1))
         return logits.squeeze(1)

@@ -36,6 +36,19 @@ def test_every_parameter_gets_a_gradient(name):
     assert silent == []
 
 
+@pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bfloat16_moves_logits_by_rounding_only(name, one_hot):
+    network = without_dropout(narrow(name)).train()
+    windows = packed_windows(np.random.default_rng(4), 32)
+    if one_hot:
+        windows = [unpack(windows[0], ENHANCER), unpack(windows[1], PROMOTER)]
+    expected = network(*windows)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = network(*windows)
+    assert (found - expected).abs().max() < 0.3 * expected.std()
+
+
 def without_dropout(network: nn.Module) -> nn.Module:
     """Of so few units, dropout can leave a loss that falls on one processor and not on another."""
     for module in network.modules():
