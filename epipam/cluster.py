@@ -34,7 +34,9 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 CONNECT_SECONDS = 20
-# Tasks that wait beside those that run: a cluster that grows with its queue must see one.
+# Tasks that wait beside those that run: a cluster that grows with its queue must see one. Of those
+# that are done in any order none waits here: dask gives it to a worker before one is free, and
+# another may be free first.
 _AHEAD_HERE, _AHEAD_ELSEWHERE = 1, 32
 _WRITERS = ("zarr", "numcodecs", "numpy")
 _SETTINGS = {
@@ -149,7 +151,8 @@ def as_done(
     running = WorkerWatch(client)
 
     def submit_more() -> None:
-        while len(numbers) < _capacity(client) and (following := next(numbered, None)) is not None:
+        room = _capacity(client, ahead_here=0)
+        while len(numbers) < room and (following := next(numbered, None)) is not None:
             number, task = following
             future = client.submit(_run, function, task, _versions(), pure=False)
             numbers[future.key] = number
@@ -228,11 +231,11 @@ def _versions() -> dict[str, str]:
     return {"epipam": __version__, **{name: version(name) for name in _WRITERS}}
 
 
-def _capacity(client: Client) -> int:
+def _capacity(client: Client, ahead_here: int = _AHEAD_HERE) -> int:
     """Return how many tasks to have under way."""
     if client.cluster is None:
         return sum(client.nthreads().values()) + _AHEAD_ELSEWHERE
-    return len(client.cluster.worker_spec) + _AHEAD_HERE
+    return len(client.cluster.worker_spec) + ahead_here
 
 
 def _result(future: Future) -> Any:
