@@ -31,5 +31,6 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"GPU {device.index or 0} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
-        return f"CPU ({torch.get_num_threads()} threads)"
+        n_threads = torch.get_num_threads()
+        return f"CPU ({n_threads} {'thread' if n_threads == 1 else 'threads'})"
     return str(device)

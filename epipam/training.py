@@ -31,6 +31,7 @@ from epipam.files import write_text
 from epipam.models import Network, create_model, load_model, save_model
 from epipam.models.card import write_card
 from epipam.models.embedding import embeds, initialise_embeddings
+from epipam.models.folder import RUN_MODEL
 from epipam.models.kmer_gbm import KmerGbm
 from epipam.models.registry import model_config, model_name
 from epipam.pairs import COLUMNS
@@ -188,7 +189,7 @@ class _Outcome:
     def keep(self, network: Network, best_epoch: int, device: torch.device) -> TrainResult:
         """Write the model, its predictions on the test part, and what they are worth."""
         provenance = run_provenance(self.request, self.store, self.settings, best_epoch)
-        model = self.run / "model"
+        model = self.run / RUN_MODEL
         save_model(network, model, provenance)
         self._calibrate(network, model, device)
         test, train = self.split.part("test"), self.split.part("train")

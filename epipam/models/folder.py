@@ -13,6 +13,8 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CALIBRATION_FILE = "calibration.json"
 CARD_FILE = "README.md"
+# A run's folder holds its model under this name.
+RUN_MODEL = "model"
 # What a model is moved with from place to place; only the first two are always there.
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, CALIBRATION_FILE)
 # What a model on the Hugging Face hub begins with where a folder is asked for.
@@ -52,9 +54,12 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
+        inside = Path(folder) / RUN_MODEL
+        way_out = "epipam train makes one, as RUN/model"
+        if (inside / CONFIG_FILE).is_file():
+            way_out = f"the model of this run is {inside}"
         raise ModelError(
-            f"{folder}: is no model folder: it has no {CONFIG_FILE}; epipam train makes one, "
-            f"as RUN/model"
+            f"{folder}: is no model folder: it has no {CONFIG_FILE}; {way_out}"
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{path}: is not JSON: {error}") from None

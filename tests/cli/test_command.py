@@ -56,6 +56,16 @@ def test_json_is_one_object_on_standard_output():
     assert CliRunner().invoke(work, []).stdout == "three pairs\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("scoer", "; did you mean score?"), ("nonsense", " (epipam --help")]
+)
+def test_an_unknown_command_is_one_line_with_the_nearest_name(name, hint):
+    result = CliRunner().invoke(main, [name], prog_name="epipam")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"epipam: error: no command is called '{name}'{hint}")
+    assert result.stderr.count("\n") == 1
+
+
 def test_a_wrong_option_exits_with_2():
     assert CliRunner().invoke(main, ["build-store", "--no-such-option"]).exit_code == 2
     assert CliRunner().invoke(main, ["no-such-command"]).exit_code == 2

@@ -1,6 +1,7 @@
 """Model folders: what is written, what is refused, and the hub's mixin."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -59,6 +60,13 @@ def test_a_folder_without_config_is_refused(tmp_path):
         load_model(tmp_path)
     with pytest.raises(ModelError, match="is no model folder"):
         load_model(tmp_path / "absent")
+
+
+def test_a_run_in_a_model_s_place_is_told_where_its_model_is(folder, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(folder, run / "model")
+    with pytest.raises(ModelError, match=f"the model of this run is {run / 'model'}"):
+        load_model(run)
 
 
 def test_missing_weights_are_named(folder):
