@@ -8,6 +8,7 @@ batch that is kept.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
 
+import psutil
 import torch
 from measuring.inputs import SHORT_WINDOWS, Scale, bases_per_pair, simulated_inputs
 from measuring.peers import Peer, PeerError, Windows, requirements
@@ -80,6 +82,30 @@ def loading(store: Store, n_turns: int) -> Iterator[Metric]:
     for name in passes:
         yield Metric(f"{name}_over_plain_copy", turns.ratio(name, "plain_copy"), "x")
     yield Metric("loader_two_worker_speedup", turns.ratio("one_worker", "two_workers"), "x")
+    busy = {name: processor_seconds(loaders[name]) for name in ("one_worker", "two_workers")}
+    for name, (taking, working) in busy.items():
+        n_batches = len(loaders[name])
+        yield Metric(f"{name}_taking_ms_per_batch", 1e3 * taking / n_batches, "ms")
+        yield Metric(f"{name}_working_ms_per_batch", 1e3 * working / n_batches, "ms")
+    # The cores share what two workers and the taker do, but none of the three is on two at once.
+    taking, working = busy["two_workers"]
+    shortest = max((taking + working) / len(os.sched_getaffinity(0)), working / 2, taking)
+    limit = turns.seconds("one_worker") / shortest
+    yield Metric("loader_two_worker_limit", limit, "x")
+
+
+def processor_seconds(batches: PairLoader) -> tuple[float, float]:
+    """Take every batch once; return the processor time of this process and of its workers."""
+
+    def seconds(process: psutil.Process) -> float:
+        times = process.cpu_times()
+        return times.user + times.system
+
+    this = psutil.Process()
+    workers = this.children()
+    before = seconds(this), sum(map(seconds, workers))
+    read_all(batches)
+    return seconds(this) - before[0], sum(map(seconds, workers)) - before[1]
 
 
 def beside_peers(
