@@ -10,7 +10,14 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLOURS = {"epipam": "#0072B2", "epi": "#D55E00", "kmer-gbm": "#009E73", "frequency": "#666666"}
+COLOURS = {
+    "epipam": "#0072B2",
+    "epi": "#D55E00",
+    "epivan": "#CC79A7",
+    "kmer-gbm": "#009E73",
+    "frequency": "#666666",
+}
+TRAPPED = ("epipam", "epivan", "kmer-gbm")
 
 
 def main() -> None:
@@ -51,15 +58,16 @@ def draw_folds(axes: Axes, folds: list[dict]) -> None:
 
 def draw_splits(axes: Axes, work: Path) -> None:
     """Draw a pair of bars, random split and chromosomes, for each scorer of the trap."""
-    for place, (split, hatch) in enumerate((("trap-random", "//"), ("trap-chromosomes", None))):
-        folds = {fold["model"]: fold for fold in folds_of(work / split)}
-        heights = {model: auroc_of(folds[model]) for model in ("epipam", "kmer-gbm")}
+    for place, (split, hatch) in enumerate((("random", "//"), ("chromosomes", None))):
+        runs = [work / f"trap-{split}", work / f"trap-epivan-{split}"]
+        folds = {fold["model"]: fold for run in runs for fold in folds_of(run)}
+        heights = {model: auroc_of(folds[model]) for model in TRAPPED}
         heights["frequency"] = auroc_of(folds["epipam"], "frequency")
         for number, (scorer, height) in enumerate(heights.items()):
             at = number + 0.4 * place - 0.2
             axes.bar(at, height - 0.4, 0.36, 0.4, color=COLOURS[scorer], hatch=hatch, ec="white")
             axes.text(at, height + 0.01, f"{height:.2f}", ha="center", fontsize=9)
-    axes.set_xticks(range(3), ["epipam", "kmer-gbm", "frequency\n(no sequence)"])
+    axes.set_xticks(range(4), [*TRAPPED, "frequency\n(no sequence)"])
     axes.set_title("2. The trap: random split (hatched), chromosomes")
 
 
