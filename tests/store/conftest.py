@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 import urllib.request
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,8 +157,6 @@ def s3_server():
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        # A fork server that an earlier test started would fork children without all that.
-        forkserver._forkserver._stop()
         yield server
         server.close()
 
