@@ -126,10 +126,10 @@ class PairBatches(Dataset[Batch]):
             world_size=world_size,
         )
         if settings.training and len(self) == 0:
+            shared = f" on each of {world_size} ranks" if world_size > 1 else ""
             raise RequestError(
                 f"{store.path}: {self.order.n_rows} training rows on {', '.join(contigs)} are "
-                f"fewer than one batch of {settings.batch_size} on each of {world_size} ranks: "
-                f"make the batch smaller"
+                f"fewer than one batch of {settings.batch_size}{shared}: make the batch smaller"
             )
         self._reader = ChunkReader(store)
         self._epoch: Epoch | None = None
