@@ -65,8 +65,8 @@ def draw_splits(axes: Axes, work: Path) -> None:
         heights["frequency"] = auroc_of(folds["epipam"], "frequency")
         for number, (scorer, height) in enumerate(heights.items()):
             at = number + 0.4 * place - 0.2
-            axes.bar(at, height - 0.4, 0.36, 0.4, color=COLOURS[scorer], hatch=hatch, ec="white")
-            axes.text(at, height + 0.01, f"{height:.2f}", ha="center", fontsize=9)
+            axes.bar(at, height - 0.5, 0.36, 0.5, color=COLOURS[scorer], hatch=hatch, ec="white")
+            axes.text(at, max(height, 0.5) + 0.01, f"{height:.2f}", ha="center", fontsize=9)
     axes.set_xticks(range(4), [*TRAPPED, "frequency\n(no sequence)"])
     axes.set_title("2. The trap: random split (hatched), chromosomes")
 
