@@ -27,6 +27,8 @@ for model in epivan epipam-embed epi-embed; do
     "${one_fold[@]}" "${mixed[@]}"
 done
 "$epipam" crossval "$work/loops.zarr" -o "$work/control-speid" --models speid "${one_fold[@]}"
+"$epipam" crossval "$work/loops.zarr" -o "$work/control-longer" --models epi --folds 0 \
+  --epochs 15 --patience 15 --batch-size 50
 
 echo "2. The trap: the real GM12878 pairs over random sequence"
 "$epipam" simulate -o "$work/random" --chrom-sizes "$data/genome/hg19.chrom.sizes" \
