@@ -8,6 +8,7 @@ batch that is kept.
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import warnings
@@ -42,6 +43,8 @@ PEERS = {
     "genvarloader_table": ("genvarloader", 40_000, "table"),
 }
 PEER_TURNS = 5
+# Processor time is counted in hundredths of a second.
+TICKING_SECONDS = 2.0
 TRAINING_TURNS = 6
 
 
@@ -82,20 +85,18 @@ def loading(store: Store, n_turns: int) -> Iterator[Metric]:
     for name in passes:
         yield Metric(f"{name}_over_plain_copy", turns.ratio(name, "plain_copy"), "x")
     yield Metric("loader_two_worker_speedup", turns.ratio("one_worker", "two_workers"), "x")
-    busy = {name: processor_seconds(loaders[name]) for name in ("one_worker", "two_workers")}
-    for name, (taking, working) in busy.items():
-        n_batches = len(loaders[name])
-        yield Metric(f"{name}_taking_ms_per_batch", 1e3 * taking / n_batches, "ms")
-        yield Metric(f"{name}_working_ms_per_batch", 1e3 * working / n_batches, "ms")
+    for name in ("one_worker", "two_workers"):
+        taking, working = processor_seconds(loaders[name], turns.seconds(name))
+        yield Metric(f"{name}_taking_ms_per_batch", 1e3 * taking, "ms")
+        yield Metric(f"{name}_working_ms_per_batch", 1e3 * working, "ms")
     # The cores share what two workers and the taker do, but none of the three is on two at once.
-    taking, working = busy["two_workers"]
     shortest = max((taking + working) / len(os.sched_getaffinity(0)), working / 2, taking)
-    limit = turns.seconds("one_worker") / shortest
+    limit = turns.seconds("one_worker") / len(loaders["one_worker"]) / shortest
     yield Metric("loader_two_worker_limit", limit, "x")
 
 
-def processor_seconds(batches: PairLoader) -> tuple[float, float]:
-    """Take every batch once; return the processor time of this process and of its workers."""
+def processor_seconds(batches: PairLoader, pass_seconds: float) -> tuple[float, float]:
+    """Return the processor time that a batch takes of this process, and of its workers."""
 
     def seconds(process: psutil.Process) -> float:
         times = process.cpu_times()
@@ -104,8 +105,12 @@ def processor_seconds(batches: PairLoader) -> tuple[float, float]:
     this = psutil.Process()
     workers = this.children()
     before = seconds(this), sum(map(seconds, workers))
-    read_all(batches)
-    return seconds(this) - before[0], sum(map(seconds, workers)) - before[1]
+    n_passes = math.ceil(TICKING_SECONDS / pass_seconds)
+    for _ in range(n_passes):
+        read_all(batches)
+    n_batches = n_passes * len(batches)
+    taking, working = seconds(this) - before[0], sum(map(seconds, workers)) - before[1]
+    return taking / n_batches, working / n_batches
 
 
 def beside_peers(
