@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -91,7 +92,10 @@ class Branch:
         return F.relu(pooled + self.bias)
 
 
-class KeptRegions:
+SomeBranch = TypeVar("SomeBranch", bound=Branch)
+
+
+class KeptRegions(Generic[SomeBranch]):
     """What is computed once per window, kept while there is room, by the window's sequence.
 
     The windows that were used longest ago go first. All are rows of two tensors, so that
@@ -107,7 +111,7 @@ class KeptRegions:
         How many windows are computed at once.
     """
 
-    def __init__(self, branch: Branch, size: int, windows_per_pass: int) -> None:
+    def __init__(self, branch: SomeBranch, size: int, windows_per_pass: int) -> None:
         self.branch = branch
         self.device = branch.taps.device
         self.windows_per_pass = windows_per_pass
@@ -150,6 +154,10 @@ class KeptRegions:
     def products(self, slot: int) -> Tensor:
         """Return the products of one slot, float (1, positions, k * c)."""
         return self._products[slot : slot + 1]
+
+    def of_all_slots(self) -> tuple[Tensor, Tensor]:
+        """Return features and products of every slot, those of free ones undefined."""
+        return self._features, self._products
 
     def _compute(self, packed: np.ndarray, missing: list[tuple[bytes, int]]) -> None:
         while len(self._free) < len(missing):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from epipam import region_engine
 from epipam.encoding import pack
 from epipam.engine import PairWindows, PlainEngine
 from epipam.models import Epipam, EpipamConfig, create_model
@@ -29,6 +30,13 @@ def network() -> Epipam:
     return network
 
 
+@pytest.fixture(params=["compiled", "torch"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score by compiled loops and, as on a GPU, by torch's operations."""
+    if request.param == "torch":
+        monkeypatch.setattr(region_engine, "_is_finite", lambda network: False)
+
+
 def windows(
     rng: np.random.Generator, n_enhancers: int, n_promoters: int, pairs: NDArray[np.int64]
 ) -> PairWindows:
@@ -43,6 +51,7 @@ def any_pairs(
     return np.stack([rng.integers(0, n_enhancers, n), rng.integers(0, n_promoters, n)], axis=1)
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("n_pairs", [1, 2, 57, 700])
 def test_logits_equal_full_forward_passes(network: Epipam, n_pairs: int) -> None:
     rng = np.random.default_rng(n_pairs)
@@ -52,6 +61,7 @@ def test_logits_equal_full_forward_passes(network: Epipam, n_pairs: int) -> None
     np.testing.assert_allclose(RegionEngine(network, CPU).logits(given), expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(
     "tiling",
     [Tiling(1, 1, 1, 1), Tiling(7, 3, 2, 1), Tiling(64, 8, 8, 9_000), Tiling(500, 2, 5, 10**9)],
@@ -81,6 +91,7 @@ def test_every_pair_is_scored_once_by_any_number_of_threads(
         torch.set_num_threads(before)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_cache_of_one_window_changes_nothing(network: Epipam) -> None:
     rng = np.random.default_rng(4)
     given = windows(rng, 9, 4, np.stack([np.repeat(np.arange(9), 4), np.tile(np.arange(4), 9)], 1))
@@ -89,6 +100,7 @@ def test_a_cache_of_one_window_changes_nothing(network: Epipam) -> None:
     np.testing.assert_allclose(small.logits(given), expected, atol=1e-6)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_what_is_kept_from_one_call_serves_the_next(network: Epipam) -> None:
     rng = np.random.default_rng(5)
     pairs = any_pairs(rng, 6, 12, 60)
@@ -110,6 +122,16 @@ def test_windows_of_equal_sequence_are_one(network: Epipam) -> None:
     single = PairWindows(given.enhancer, given.promoter, given.enhancer_row, given.promoter_row % 2)
     engine = RegionEngine(network, CPU)
     np.testing.assert_allclose(engine.logits(doubled), engine.logits(single), atol=1e-6)
+
+
+def test_what_is_no_number_stays_none(network: Epipam) -> None:
+    broken = create_model("epipam", CONFIG)
+    broken.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        broken.promoter_blocks[0].conv.weight[3, 1, 2] = torch.nan
+    rng = np.random.default_rng(8)
+    given = windows(rng, 3, 2, any_pairs(rng, 3, 2, 9))
+    assert np.isnan(RegionEngine(broken, CPU).logits(given)).all()
 
 
 def test_no_pairs_give_no_logits(network: Epipam) -> None:

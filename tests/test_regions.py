@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from epipam.compiled_tiles import CompiledBranch
 from epipam.encoding import pack
 from epipam.models import Epipam, EpipamConfig, create_model, unpack
 from epipam.regions import Branch, KeptRegions
@@ -29,6 +30,14 @@ def network() -> Epipam:
 
 def some_windows(n: int, length: int) -> np.ndarray:
     return pack(np.random.default_rng(n).choice(CODES, (n, length)))
+
+
+@pytest.mark.parametrize("anchor", ["enhancer", "promoter"])
+def test_compiled_features_are_those_of_torch(network: Epipam, anchor: str) -> None:
+    branch = Branch(network, anchor)
+    packed = torch.from_numpy(some_windows(3, branch.length))
+    found = CompiledBranch(network, anchor).features(packed)
+    torch.testing.assert_close(found, branch.features(packed), atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("anchor", ["enhancer", "promoter"])
