@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -49,7 +47,7 @@ class CompiledBranch(Branch):
         return torch.empty((n_pairs, self.outputs, self.channels))
 
     def second_block(
-        self, products: Tensor, partners: Partners, score: Tensor, out: Tensor
+        self, products: Tensor, partners: Partners, weights: Tensor, out: Tensor
     ) -> None:
         """Write block 2's pooled convolution of some pairs, without bias.
 
@@ -59,12 +57,12 @@ class CompiledBranch(Branch):
             float (n_windows, positions, k * c).
         partners
             Which pairs read which window.
-        score
-            float (n_pairs, positions): `1 + A` of PAM 1.
+        weights
+            float (n_pairs, positions): `1 + A`, A being PAM 1's scores.
         out
             float (n_pairs, outputs, c).
         """
-        tap_maxima(self._tap_shape, products, partners, score, out)
+        tap_maxima(self._tap_shape, products, partners, weights, out)
 
 
 class CompiledTiles(TileScorer[CompiledBranch]):
@@ -79,21 +77,21 @@ class CompiledTiles(TileScorer[CompiledBranch]):
             windows, enhancer = np.unique(row[some], return_inverse=True)
             own = self.enhancers.features(torch.from_numpy(packed[windows]))
             maxima = relation_maxima(own, kept, enhancer, slot[some])
-            weights, score = (
-                torch.softmax(largest / self.enhancers.channels, dim=1).add_(1)
-                for largest in maxima
+            enhancer_score, promoter_score = (
+                torch.softmax(largest / self.enhancers.channels, dim=1) for largest in maxima
             )
+            weights = 1 + enhancer_score
             partners = Partners.of(enhancer)
-            for x, features in zip(count(), own):
+            for x, features in enumerate(own):
                 # One window at a time: what its taps make of it is read while it is in the cache.
                 products = self.enhancers.products(features.unsqueeze(0))
                 self.enhancers.second_block(products, partners.alone(x), weights, found[some])
-            scores.append(score)
+            scores.append(promoter_score)
         return self.enhancers.finished(found), torch.cat(scores)
 
     def promoter_features(self, slot: np.ndarray, score: Tensor) -> Tensor:
         branch = self.promoters.branch
         found = branch.new_output(len(slot))
         _, products = self.promoters.of_all_slots()
-        branch.second_block(products, Partners.of(slot), score, found)
+        branch.second_block(products, Partners.of(slot), 1 + score, found)
         return branch.finished(found)
