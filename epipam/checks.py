@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,18 +98,13 @@ def check_pairs(
     contig = {a: contig_names(frame[f"{a}_chrom"], contigs) for a in ("enhancer", "promoter")}
     on_contigs = frame.assign(**{f"{anchor}_chrom": names for anchor, names in contig.items()})
     reason = unusable_reason(on_contigs, genome.contigs, allow_trans=allow_trans)
+    windows: dict[str, list[_Windows]] = {}
     for anchor, length in (("enhancer", enhancer_length), ("promoter", promoter_length)):
-        rows = np.flatnonzero(reason == USABLE)
-        start = resize(
-            frame[f"{anchor}_start"].to_numpy()[rows],
-            frame[f"{anchor}_end"].to_numpy()[rows],
-            length,
-        )
-        names = contig[anchor].to_numpy(dtype=object)[rows]
-        for name in pd.unique(names):
-            here = np.flatnonzero(names == name)
-            empty = _all_n(genome, name, start[here], length)
-            reason[rows[here[empty]]] = ALL_N
+        start = resize(frame[f"{anchor}_start"], frame[f"{anchor}_end"], length)
+        for name, rows in rows_by_contig(contig[anchor].where(reason == USABLE)).items():
+            windows.setdefault(name, []).append(_Windows(rows, start[rows], length))
+    for name, here in windows.items():
+        reason[_pairs_without_base(genome, name, here)] = ALL_N
     return PairCheck(reason, contigs, len(table.malformed))
 
 
@@ -123,6 +119,18 @@ def contig_names(chromosome: pd.Series, contigs: dict[str, str]) -> pd.Series:
 def chromosomes(frame: pd.DataFrame) -> list[str]:
     """Return the chromosome names of both anchors, in order of first appearance."""
     return list(pd.unique(pd.concat([frame["enhancer_chrom"], frame["promoter_chrom"]])))
+
+
+def rows_by_contig(contig: pd.Series) -> dict[str, np.ndarray]:
+    """Return the rows on each contig, int64, in order; rows of no contig are left out.
+
+    Parameters
+    ----------
+    contig
+        As `contig_names` returns it. The result has its contigs in order of first appearance.
+    """
+    rows = contig.groupby(contig.to_numpy(), sort=False).indices
+    return dict(sorted(rows.items(), key=lambda item: item[1][0]))
 
 
 class Tally:
@@ -158,7 +166,8 @@ class Tally:
         self.usable += int(check.usable.sum())
         self.skipped.update(check.skipped)
         self.renamed |= check.renamed
-        self._hint = self._hint or naming_hint(table.frame, self.genome)
+        if not check.contigs:
+            self._hint = self._hint or naming_hint(table.frame, self.genome)
         if (room := MAX_REPORTED_ROWS - len(self._listed)) > 0:
             bad = np.flatnonzero(check.reason != USABLE)[:room]
             described = [
@@ -254,20 +263,56 @@ def describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> 
     return f"{table.layout.name(column)}: {detail}"
 
 
+class _Windows(NamedTuple):
+    """Windows of one length on one contig: rows of their pairs and starts, int64 (n,)."""
+
+    pair: np.ndarray
+    start: np.ndarray
+    length: int
+
+    def middle(self) -> np.ndarray:
+        """Return where to take a glimpse of each; -1 where it would show more than the window."""
+        inside = self.start + (self.length - _GLIMPSE) // 2
+        return np.where(self.length < _GLIMPSE, -1, inside)
+
+
+def _pairs_without_base(genome: Genome, contig: str, windows: list[_Windows]) -> np.ndarray:
+    """Return the rows of pairs with a window that holds no base at all."""
+    # All in one pass over the contig, whose pages take longer than the letters on them.
+    seen = _show_base(genome, contig, np.concatenate([some.middle() for some in windows]))
+    empty = []
+    for some in windows:
+        doubtful, seen = np.flatnonzero(~seen[: len(some.pair)]), seen[len(some.pair) :]
+        all_n = _all_n(genome, contig, some.start[doubtful], some.length)
+        empty.append(some.pair[doubtful[all_n]])
+    return np.concatenate(empty)
+
+
+def _show_base(genome: Genome, contig: str, middle: np.ndarray) -> np.ndarray:
+    """Return where a glimpse of a few letters shows a base, bool (n,).
+
+    Where it shows none, or where the genome cannot be glimpsed at, that says nothing.
+    """
+    rows = np.flatnonzero((middle >= 0) & (middle + _GLIMPSE <= genome.contigs[contig]))
+    found = np.zeros(len(middle), dtype=bool)
+    letters = genome.glimpses(contig, middle[rows], _GLIMPSE)
+    if letters is not None:
+        found[rows] = encode(letters).any(axis=1)
+    return found
+
+
 def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
     """Return which windows hold no base at all, bool (n,)."""
     # Pairs share their anchors: each window is looked at once.
     start, window_of_row = np.unique(start, return_inverse=True)
-    empty = ~_has_base_inside(genome, contig, start, length)
-    doubtful = np.flatnonzero(empty)
-    inside = (start[doubtful] >= 0) & (start[doubtful] + length <= genome.contigs[contig])
-    bare = _all_n_inside(genome, contig, start[doubtful[inside]], length)
+    empty = np.zeros(len(start), dtype=bool)
+    inside = (start >= 0) & (start + length <= genome.contigs[contig])
+    bare = _all_n_inside(genome, contig, start[inside], length)
     if bare is None:
         inside[:] = False
     else:
-        empty[doubtful[inside]] = bare
-    left = doubtful[~inside]
-    empty[left] = _all_n_in_order(genome, contig, start[left], length)
+        empty[inside] = bare
+    empty[~inside] = _all_n_in_order(genome, contig, start[~inside], length)
     return empty[window_of_row]
 
 
@@ -301,18 +346,3 @@ def _all_n_in_order(genome: Genome, contig: str, start: np.ndarray, length: int)
             offset = start[windows] - origin
             empty[windows] = seen[offset + length] == seen[offset]
     return empty
-
-
-def _has_base_inside(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
-    """Return in which windows a glimpse of a few letters shows a base, bool (n,).
-
-    Where it shows none, or where the genome cannot be glimpsed at, that says nothing.
-    """
-    middle = start + (length - _GLIMPSE) // 2
-    within = (middle >= start) & (middle >= 0) & (middle + _GLIMPSE <= genome.contigs[contig])
-    rows = np.flatnonzero(within)
-    found = np.zeros(len(start), dtype=bool)
-    letters = genome.glimpses(contig, middle[rows], _GLIMPSE)
-    if letters is not None:
-        found[rows] = encode(letters).any(axis=1)
-    return found

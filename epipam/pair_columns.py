@@ -10,6 +10,7 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
@@ -40,14 +41,15 @@ def plain_pairs(lines: Sequence[Line], layout: Layout) -> pd.DataFrame | None:
     -------
     Columns and values as `epipam.pairs.PairTable` has them.
     """
-    text = "".join([text for _, text in lines])
+    texts = [text for _, text in lines]
+    text = "".join(texts)
     n_fields = 1 + lines[0][1].count(layout.delimiter)
     if max(layout.positions.values()) >= n_fields or not _is_plain(text, layout.delimiter):
         return None
-    if {text.count(layout.delimiter) for _, text in lines} != {n_fields - 1}:
+    if set(map(str.count, texts, repeat(layout.delimiter))) != {n_fields - 1}:
         return None
     # Coordinates are not forced to be whole numbers, which would make one of 5.0, but found to be.
-    texts = {
+    objects = {
         position: object
         for column, position in layout.positions.items()
         if column not in COORDINATE_COLUMNS
@@ -60,7 +62,7 @@ def plain_pairs(lines: Sequence[Line], layout: Layout) -> pd.DataFrame | None:
             names=range(n_fields),
             index_col=False,
             usecols=list(layout.positions.values()),
-            dtype=texts,
+            dtype=objects,
             na_filter=False,
             quoting=csv.QUOTE_NONE,
             skip_blank_lines=False,

@@ -54,12 +54,13 @@ class ContigPairs(NamedTuple):
     names: dict[str, np.ndarray]
 
     @classmethod
-    def of_frame(cls, frame: pd.DataFrame) -> ContigPairs:
-        """Take them from a table with the canonical columns and `pair`."""
+    def of_frame(cls, frame: pd.DataFrame, rows: np.ndarray | slice = slice(None)) -> ContigPairs:
+        """Take some rows of a table with the canonical columns and `pair`."""
+        region = [frame[column].to_numpy(dtype=np.int64)[rows] for column in schema.REGION_COLUMNS]
         return cls(
-            frame[list(schema.REGION_COLUMNS)].to_numpy(dtype=np.int64),
-            frame["label"].to_numpy(dtype=np.int8),
-            {column: _lines(frame[column]) for column in schema.NAME_COLUMNS},
+            np.stack(region, axis=1),
+            frame["label"].to_numpy(dtype=np.int8)[rows],
+            {column: _lines(frame[column].to_numpy()[rows]) for column in schema.NAME_COLUMNS},
         )
 
     def column(self, name: str) -> np.ndarray:
@@ -235,6 +236,6 @@ def _write_pairs(files: ArrayFiles, pairs: ContigPairs, chunk: int) -> None:
         files.table(f"{schema.PAIRS}/{column}", lines, _NAME_BYTES)
 
 
-def _lines(names: pd.Series) -> np.ndarray:
-    text = "\n".join([*names, ""])
+def _lines(names: np.ndarray) -> np.ndarray:
+    text = "\n".join([*names.tolist(), ""])
     return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)

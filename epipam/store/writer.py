@@ -14,7 +14,13 @@ import pandas as pd
 import zarr
 
 from epipam import __version__
-from epipam.checks import PairCheck, check_pairs, contig_names, require_usable
+from epipam.checks import (
+    PairCheck,
+    check_pairs,
+    contig_names,
+    require_usable,
+    rows_by_contig,
+)
 from epipam.cluster import Workforce, client_soon
 from epipam.contig_part import ContigPart
 from epipam.errors import RequestError
@@ -114,11 +120,9 @@ def build_store(
         check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
         require_usable(table, check, genome, bad_pairs)
         about_pairs, about_part = _about_pairs(table, check, n_rows, part)
-        frame = table.frame[check.usable]
-        by_contig = _group_by_contig(frame, check.contigs)
+        by_contig = _group_by_contig(table.frame, check.usable, check.contigs)
         # Grouped by contig, the pairs need not be held as one table as well.
         table = replace(table, frame=table.frame[[]])
-        del frame
         return_freed_memory()
         _require_group_names(table.path, by_contig)
 
@@ -190,14 +194,19 @@ def _work(job: ContigJob) -> int:
     return len(job.pairs.label) + job.settings.augment * positives
 
 
-def _group_by_contig(frame: pd.DataFrame, contigs: dict[str, str]) -> dict[str, ContigPairs]:
-    """Return the pairs of each contig by its chromosome's name in the first of them.
+def _group_by_contig(
+    frame: pd.DataFrame, usable: np.ndarray, contigs: dict[str, str]
+) -> dict[str, ContigPairs]:
+    """Return the usable pairs of each contig by its chromosome's name in the first of them.
 
     Grouped by the genome's contig: a contig spelled in two ways would otherwise be two groups, of
     which one may train and the other test.
     """
-    groups = frame.groupby(contig_names(frame["enhancer_chrom"], contigs), sort=False)
-    return {str(rows["enhancer_chrom"].iat[0]): ContigPairs.of_frame(rows) for _, rows in groups}
+    chromosome = frame["enhancer_chrom"]
+    groups = rows_by_contig(contig_names(chromosome, contigs).where(usable))
+    return {
+        str(chromosome.iat[rows[0]]): ContigPairs.of_frame(frame, rows) for rows in groups.values()
+    }
 
 
 def root_attributes(
