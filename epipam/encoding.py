@@ -22,7 +22,7 @@ _TABLE = LETTER_CODE.tobytes()
 _TWO = np.arange(1 << 16, dtype="<u2").view(np.uint8).reshape(-1, 2)
 _PACKED_LETTERS = LETTER_CODE[_TWO[:, 0]] << 4 | LETTER_CODE[_TWO[:, 1]]
 # NumPy makes eight bytes of each number before it looks it up: so many stay in the core's cache.
-_TWOS_AT_ONCE = 1 << 14
+_TWOS_AT_ONCE = 1 << 15
 
 # A and T, C and G are mirror images in bit order, so the complement of a base is its nibble
 # reversed, and the reverse complement of two bases is their byte reversed.

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
+from types import ModuleType
 
 # Elsewhere system libraries do not survive a fork, or there is none.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -31,10 +32,26 @@ def start_importing() -> None:
         return
     from multiprocessing.forkserver import ensure_running
 
-    get_context(METHOD).set_forkserver_preload(list(_IMPORTED))
+    get_context(METHOD).set_forkserver_preload([*_IMPORTED, *_modules_of_script()])
     with unchanged_environment():
         os.environ.update(THREADS)
         ensure_running()
+
+
+def _modules_of_script() -> list[str]:
+    """Return the modules that the main script's names come from; none where there is no script.
+
+    Each worker runs the script first, under another name. Python 3.11 does not heed `__main__`
+    among what is to be imported, which would do it once for all.
+    """
+    main = sys.modules["__main__"]
+    if getattr(main, "__file__", None) is None:
+        return []
+    names = {
+        value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        for value in list(vars(main).values())
+    }
+    return sorted(name for name in names if isinstance(name, str) and name != "__main__")
 
 
 def workers_environment() -> dict[str, str]:

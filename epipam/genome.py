@@ -26,7 +26,7 @@ _BGZIP_EXTRA = b"BC\x02\x00"
 # The empty block that ends every bgzip file (SAM specification, section 4.1.2).
 _BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 # What a core's cache holds: letters are hashed and packed while they are hot.
-_BLOCK = 1 << 19
+_BLOCK = 1 << 20
 _FIRST_GRAPHIC, _LAST_GRAPHIC = ord("!"), ord("~")
 _UPPER = np.uint8(0xDF)
 _STRETCH = 2_048 * mmap.ALLOCATIONGRANULARITY

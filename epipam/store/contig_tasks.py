@@ -10,8 +10,11 @@ from typing import Any
 
 from epipam.errors import RequestError
 from epipam.memory import share_one_arena
+from epipam.packed_contig import ContigMemory
 from epipam.store.contig_writer import ContigJob, write_contig
 from epipam.store.remote_build import RemoteBuild
+
+_MEMORY = ContigMemory()  # of a worker that writes one contig after the other
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ def write_attempt(job: ContigJob) -> Attempt:
             f"of them share, or a URL"
         ) from None
     try:
-        return Attempt(folder / job.name, write_contig(replace(job, root=folder)))
+        memory = _MEMORY if job.keeps_memory else None
+        summary = write_contig(replace(job, root=folder), memory)
+        return Attempt(folder / job.name, summary)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

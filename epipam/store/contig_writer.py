@@ -18,7 +18,7 @@ import numpy as np
 from epipam.encoding import packed_length
 from epipam.genome import Genome
 from epipam.memory import return_freed_memory
-from epipam.packed_contig import PackedContig
+from epipam.packed_contig import ContigMemory, PackedContig
 from epipam.store import schema
 from epipam.store.array_files import ArrayFiles, as_text, group_metadata
 from epipam.store.settings import StoreSettings
@@ -79,25 +79,31 @@ class ContigJob:
     pairs: ContigPairs
     settings: StoreSettings
     threads: int = 1  # that copy and compress windows; the bytes do not depend on their number
+    keeps_memory: bool = False  # whether the process is of this build alone, and ends with it
 
 
-def write_contig(job: ContigJob) -> dict[str, Any]:
-    """Write one contig's group; return its summary, which is also its marker of completeness."""
+def write_contig(job: ContigJob, memory: ContigMemory | None = None) -> dict[str, Any]:
+    """Write one contig's group; return its summary, which is also its marker of completeness.
+
+    Parameters
+    ----------
+    memory
+        Where to pack the contig, if it is not the only one that is written.
+    """
     folder, settings = job.root / job.name, job.settings
     shutil.rmtree(folder, ignore_errors=True)
     genome = Genome(job.genome)
-    rows = _shuffled_rows(job)
-    return_freed_memory()
     lengths = _window_lengths(settings)
     margin = max(lengths.values()) + settings.max_shift
     several = job.threads > 1
-    with _Tasks(_SYNCS) as disk, _Tasks(job.threads) as shards:
+    return_freed_memory()
+    with _Tasks(_SYNCS) as disk, _Tasks(job.threads) as threads:
         # On one core nothing is gained by threads that hand blocks to each other.
-        run = shards.submit if several else _run
+        run = threads.submit if several else _run
         files = ArrayFiles(folder, run, partial(disk.submit, sync))
-        run(_write_rows, files, rows, settings.rows_per_shard)
-        run(_write_pairs, files, job.pairs, settings.rows_per_shard)
-        contig = PackedContig(genome, job.contig, margin, hash_apart=several)
+        planned = run(_begin, job, files)
+        contig = PackedContig(genome, job.contig, margin, memory, hash_apart=several)
+        rows = planned.result()
         for name, length in lengths.items():
             files.sharded(
                 name,
@@ -147,10 +153,12 @@ class _Tasks:
 
     def __init__(self, n_threads: int) -> None:
         self._pool = ThreadPoolExecutor(n_threads)
-        self._futures: list[Future[None]] = []
+        self._futures: list[Future[Any]] = []
 
-    def submit(self, task: Callable[..., None], *arguments: object) -> None:
-        self._futures.append(self._pool.submit(task, *arguments))
+    def submit(self, task: Callable[..., Any], *arguments: object) -> Future[Any]:
+        future = self._pool.submit(task, *arguments)
+        self._futures.append(future)
+        return future
 
     def __enter__(self) -> _Tasks:
         return self
@@ -162,8 +170,10 @@ class _Tasks:
                 future.result()
 
 
-def _run(task: Callable[..., None], *arguments: object) -> None:
-    task(*arguments)
+def _run(task: Callable[..., Any], *arguments: object) -> Future[Any]:
+    done: Future[Any] = Future()
+    done.set_result(task(*arguments))
+    return done
 
 
 class _Rows(NamedTuple):
@@ -172,6 +182,14 @@ class _Rows(NamedTuple):
     plan: WindowPlan
     label: np.ndarray
     starts: dict[str, np.ndarray]
+
+
+def _begin(job: ContigJob, files: ArrayFiles) -> _Rows:
+    """Write what is known without the genome: a contig's pairs, and which rows it will have."""
+    rows = _shuffled_rows(job)
+    _write_rows(files, rows, job.settings.rows_per_shard)
+    _write_pairs(files, job.pairs, job.settings.rows_per_shard)
+    return rows
 
 
 def _shuffled_rows(job: ContigJob) -> _Rows:

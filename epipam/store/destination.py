@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from epipam.cluster import as_done
+from epipam.packed_contig import ContigMemory
 from epipam.store.contig_tasks import UploadJob, write_and_put, write_attempt
 from epipam.store.contig_writer import ContigJob, finished_contig, write_contig
 from epipam.store.remote_build import RemoteBuild
@@ -49,12 +50,13 @@ class FolderDestination:
     def __init__(self, work: WorkFolder, out: Path) -> None:
         self.work = work
         self.out = out
+        self._memory = ContigMemory()
 
     def finished_contig(self, name: str) -> dict[str, Any] | None:
         return finished_contig(self.work.path / name)
 
     def write(self, job: ContigJob) -> dict[str, Any]:
-        return write_contig(replace(job, root=self.work.path))
+        return write_contig(replace(job, root=self.work.path), self._memory)
 
     def write_on_workers(self, jobs: list[ContigJob], client: Client) -> Written:
         root = self.work.attempts
@@ -90,7 +92,7 @@ class UrlDestination:
 
 
 def _for_workers(job: ContigJob, client: Client) -> ContigJob:
-    """Return a job whose paths do not depend on the folder in which a worker was started."""
+    """Return a job for a worker of ours, or for one that was started in another folder."""
     if client.cluster is not None:  # of this process: errors name paths as they were given
-        return job
+        return replace(job, keeps_memory=True)
     return replace(job, root=job.root.absolute(), genome=job.genome.absolute())
