@@ -195,7 +195,8 @@ def _pieces(
     while batch := list(islice(lines, chunk_rows)):
         frame = plain_pairs(batch, layout)
         if frame is not None:
-            line = np.array([number for number, _ in batch], dtype=np.int64)
+            first = batch[0][0]
+            line = np.arange(first, first + len(batch), dtype=np.int64)
             yield PairTable(path, frame, line, layout)
         elif chunk := list(data_rows(iter(batch), layout.delimiter)):
             yield _parse(path, layout, chunk, keep_fields)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pysam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from epipam import checks
-from epipam.checks import PairCheck, check_pairs, require_usable
+from epipam.checks import PairCheck, check_pairs, require_usable, rows_by_contig
 from epipam.errors import PairTableError
 from epipam.genome import Genome
 from epipam.pairs import PairTable, read_pairs
@@ -284,3 +285,14 @@ def test_the_verdict_on_no_pairs_is_empty(tmp_path, genome):
     found = check(write_table(tmp_path / "pairs.bedpe", "chr1 x 9 chr1 1 2"), genome)
     assert found.reason.dtype == np.int8
     assert found.reason.size == 0
+
+
+@given(st.lists(st.sampled_from(["chr2", "chr1", "10", None]), max_size=30))
+def test_rows_are_grouped_in_the_order_in_which_their_contigs_appear(names):
+    expected: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        if name is not None:
+            expected.setdefault(name, []).append(row)
+    groups = rows_by_contig(pd.Series(names, dtype=object))
+    assert list(groups) == list(expected)
+    assert {name: rows.tolist() for name, rows in groups.items()} == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -35,6 +36,40 @@ def test_a_worker_has_the_environment_of_the_time_when_it_starts(monkeypatch, va
 def test_a_worker_has_imported_what_contigs_are_written_with():
     with client_of(Workforce(2), n_tasks=1) as client:
         assert dict(as_done(client, is_imported, ["epipam.store.contig_writer"])) == {0: True}
+
+
+MODULE = """
+import os
+
+IMPORTED_BY = os.getpid()
+
+def parent_imported_this(_):
+    return IMPORTED_BY == os.getppid()
+"""
+SCRIPT = """
+from epipam.cluster import Workforce, as_done, client_of
+from imported_by_script import parent_imported_this
+
+if __name__ == "__main__":
+    with client_of(Workforce(2), n_tasks=1) as client:
+        print(dict(as_done(client, parent_imported_this, [None])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+def test_what_a_script_imports_is_imported_once_and_not_by_each_worker(tmp_path):
+    (tmp_path / "imported_by_script.py").write_text(MODULE)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("{0: True}\n", 0), done.stderr
 
 
 def test_what_a_block_does_to_the_environment_is_undone(monkeypatch):

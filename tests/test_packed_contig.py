@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from epipam import packed_contig
 from epipam.genome import Genome
-from epipam.packed_contig import PackedContig
+from epipam.packed_contig import ContigMemory, PackedContig
 
 NIBBLE = {"A": 8, "C": 4, "G": 2, "T": 1}
 MARGIN = 33
@@ -83,6 +84,27 @@ def test_neither_the_size_of_blocks_nor_who_hashes_them_changes_anything(
         expected = [window_by_loop(sequence, start, 5) for start in starts.tolist()]
         assert contig.windows(starts, 5).tolist() == expected
         assert contig.md5 == hashlib.md5(sequence.upper().encode()).hexdigest()
+
+
+def test_nothing_is_left_of_the_contigs_that_were_packed_in_the_same_memory(genome):
+    found, sequences = genome
+    memory = ContigMemory()
+    for name in ("odd", "one", "even", "one", "odd"):
+        contig = PackedContig(found, name, MARGIN, memory)
+        starts = np.arange(-MARGIN, len(sequences[name]) + MARGIN - 4)
+        expected = [window_by_loop(sequences[name], start, 5) for start in starts.tolist()]
+        assert contig.windows(starts, 5).tolist() == expected
+
+
+def test_two_threads_have_memory_of_their_own(genome):
+    found, sequences = genome
+    memory = ContigMemory()
+    odd = PackedContig(found, "odd", MARGIN, memory)
+    with ThreadPoolExecutor(1) as other:
+        even = other.submit(PackedContig, found, "even", MARGIN, memory).result()
+    for name, contig in (("odd", odd), ("even", even)):
+        expected = [window_by_loop(sequences[name], start, 5) for start in range(200)]
+        assert contig.windows(np.arange(200), 5).tolist() == expected
 
 
 @pytest.mark.parametrize("length", [2_000, 2_999, 3_000])

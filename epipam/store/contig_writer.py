@@ -101,9 +101,11 @@ def write_contig(job: ContigJob, memory: ContigMemory | None = None) -> dict[str
         # On one core nothing is gained by threads that hand blocks to each other.
         run = threads.submit if several else _run
         files = ArrayFiles(folder, run, partial(disk.submit, sync))
-        planned = run(_begin, job, files)
+        planned = run(_shuffled_rows, job)
         contig = PackedContig(genome, job.contig, margin, memory, hash_apart=several)
         rows = planned.result()
+        run(_write_rows, files, rows, settings.rows_per_shard)
+        run(_write_pairs, files, job.pairs, settings.rows_per_shard)
         for name, length in lengths.items():
             files.sharded(
                 name,
@@ -182,14 +184,6 @@ class _Rows(NamedTuple):
     plan: WindowPlan
     label: np.ndarray
     starts: dict[str, np.ndarray]
-
-
-def _begin(job: ContigJob, files: ArrayFiles) -> _Rows:
-    """Write what is known without the genome: a contig's pairs, and which rows it will have."""
-    rows = _shuffled_rows(job)
-    _write_rows(files, rows, job.settings.rows_per_shard)
-    _write_pairs(files, job.pairs, job.settings.rows_per_shard)
-    return rows
 
 
 def _shuffled_rows(job: ContigJob) -> _Rows:

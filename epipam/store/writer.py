@@ -126,7 +126,8 @@ def build_store(
         return_freed_memory()
         _require_group_names(table.path, by_contig)
 
-        request = _request(genome, table, label_column, bad_pairs, settings, part)
+        sha256 = about_pairs["sha256"]
+        request = _request(genome, sha256, label_column, bad_pairs, settings, part)
         with _destination(place, request, overwrite=overwrite) as (destination, continued):
             jobs = [
                 ContigJob(Path(), genome.path, name, check.contigs[name], pairs, settings)
@@ -275,7 +276,7 @@ def _require_group_names(path: Path, names: Iterable[str]) -> None:
 
 def _request(
     genome: Genome,
-    table: PairTable,
+    sha256: str,
     label_column: str | None,
     bad_pairs: str,
     settings: StoreSettings,
@@ -287,7 +288,7 @@ def _request(
         "format_version": schema.FORMAT_VERSION,
         "versions": [__version__, zarr.__version__, numcodecs.__version__],
         "genome": [str(genome.path.resolve()), stat.st_size, stat.st_mtime_ns],
-        "pairs": digest(table.path),
+        "pairs": sha256,
         "label_column": label_column,
         "bad_pairs": bad_pairs,
         "zstd_level": schema.ZSTD_LEVEL,
