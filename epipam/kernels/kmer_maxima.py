@@ -70,6 +70,7 @@ def kmer_maxima(shape: KmerShape, codes: Tensor, rows: Tensor, bias: Tensor) -> 
 
 @cache
 def _kernel(shape: KmerShape) -> Kernel:
+    """Compile the loops: windows, outputs, channels, positions of the pool, tables."""
     lanes = common_lanes(shape.channels)
     most = processor().registers // 4
     vectors = max(v for v in range(1, most + 1) if shape.channels // lanes % v == 0)

@@ -83,6 +83,12 @@ def _panels(features: Tensor, width: int) -> Tensor:
 
 @cache
 def _kernel(n_panels: int, m: int, channels: int) -> Kernel:
+    """Compile the loops: pairs, panels of enhancer positions, blocks of promoter positions.
+
+    The relations of a panel with a block are summed over channels in registers. The largest of
+    each enhancer position stays there from block to block; those of promoter positions, a vector
+    each, lie in `room` from panel to panel.
+    """
     lanes, vectors = processor().lanes, _COLUMN_VECTORS
     code = VectorCode(lanes, 8)
     n_pairs, enhancers, promoters, enhancer, promoter, by_row, by_column, room = code.arguments

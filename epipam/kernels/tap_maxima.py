@@ -117,6 +117,7 @@ def tap_maxima(
 
 @cache
 def _kernel(shape: TapShape) -> Kernel:
+    """Compile the loops: windows, outputs, partners, channels, positions of the pool, taps."""
     lanes = common_lanes(shape.channels)
     # Sums and maxima of every partner, what is read of the window, and a weight, in registers.
     most = (processor().registers - 1) // (2 * _PARTNERS + 1)
