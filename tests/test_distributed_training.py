@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -205,12 +206,18 @@ def gradients_of_rank(rank: int, port: int, folder: str) -> None:
     torch.distributed.init_process_group(
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=PROCESSES
     )
+    torch.save(averaged_gradients(rank), f"{folder}/{rank}.pt")
+    # Where what wraps the model is the last to let go of the group, it does so with Python's lock,
+    # for which a thread of the group may be waiting: gone first, it cannot be the last.
+    gc.collect()
+    torch.distributed.destroy_process_group()
+
+
+def averaged_gradients(rank: int) -> list[Tensor | None]:
     loss = nn.parallel.DistributedDataParallel(Loss())
     size = 12 // PROCESSES
     loss(batch_of(slice(rank * size, (rank + 1) * size))).backward()
-    gradients = [parameter.grad for parameter in loss.module.parameters()]
-    torch.save(gradients, f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
+    return [parameter.grad for parameter in loss.module.parameters()]
 
 
 @pytest.mark.slow
