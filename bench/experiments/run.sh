@@ -26,7 +26,13 @@ for model in epivan epipam-embed epi-embed; do
   "$epipam" crossval "$work/loops.zarr" -o "$work/control-$model" --models "$model" \
     "${one_fold[@]}" "${mixed[@]}"
 done
-"$epipam" crossval "$work/loops.zarr" -o "$work/control-speid" --models speid "${one_fold[@]}"
+for model in speid deeptact; do
+  "$epipam" crossval "$work/loops.zarr" -o "$work/control-$model" --models "$model" \
+    "${one_fold[@]}"
+done
+# Two epochs of this one take longer than five of any other.
+"$epipam" crossval "$work/loops.zarr" -o "$work/control-simcnn" --models simcnn --alphas 0.8 \
+  --epochs 2 --batch-size 50 --folds 0 --precision bf16-mixed
 "$epipam" crossval "$work/loops.zarr" -o "$work/control-longer" --models epi --folds 0 \
   --epochs 15 --patience 15 --batch-size 50
 
