@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from epipam.kernels.vector_code import (
@@ -14,6 +15,7 @@ from epipam.kernels.vector_code import (
     Value,
     Values,
     VectorCode,
+    address,
     common_lanes,
     processor,
 )
@@ -63,7 +65,11 @@ def kmer_maxima(shape: KmerShape, codes: Tensor, rows: Tensor, bias: Tensor) -> 
     out = rows.new_empty((len(codes), shape.outputs, shape.channels))
     if len(codes):
         _kernel(shape)(
-            len(codes), codes.data_ptr(), rows.data_ptr(), bias.data_ptr(), out.data_ptr()
+            len(codes),
+            address(codes, torch.int32),
+            address(rows),
+            address(bias),
+            address(out),
         )
     return out
 

@@ -16,6 +16,7 @@ from epipam.kernels.vector_code import (
     Value,
     Values,
     VectorCode,
+    address,
     processor,
 )
 
@@ -58,13 +59,13 @@ def relation_maxima(
     room = enhancers.new_empty((m, processor().lanes))
     _kernel(panels.shape[1], m, channels)(
         len(enhancer),
-        panels.data_ptr(),
-        promoters.data_ptr(),
-        enhancer.ctypes.data,
-        promoter.ctypes.data,
-        largest.data_ptr(),
-        smaller.data_ptr(),
-        room.data_ptr(),
+        address(panels),
+        address(promoters),
+        address(torch.from_numpy(enhancer), torch.int64),
+        address(torch.from_numpy(promoter), torch.int64),
+        address(largest),
+        address(smaller),
+        address(room),
     )
     return Maxima(largest[:, :n], smaller)
 

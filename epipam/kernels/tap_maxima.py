@@ -11,6 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from epipam.kernels.vector_code import (
@@ -20,6 +21,7 @@ from epipam.kernels.vector_code import (
     Value,
     Values,
     VectorCode,
+    address,
     common_lanes,
     processor,
 )
@@ -106,12 +108,10 @@ def tap_maxima(
     """
     _kernel(shape)(
         len(partners.windows),
-        products.data_ptr(),
-        partners.windows.ctypes.data,
-        partners.begins.ctypes.data,
-        partners.pairs.ctypes.data,
-        weights.data_ptr(),
-        out.data_ptr(),
+        address(products),
+        *(address(torch.from_numpy(numbers), torch.int64) for numbers in partners),
+        address(weights),
+        address(out),
     )
 
 

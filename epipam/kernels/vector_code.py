@@ -14,7 +14,9 @@ from math import gcd
 from typing import Any, NamedTuple, TypeAlias
 
 import llvmlite.binding as llvm
+import torch
 from llvmlite import ir
+from torch import Tensor
 
 FLOAT_BYTES = 4
 INT_BYTES = 8
@@ -60,6 +62,22 @@ def common_lanes(numbers: int) -> int:
     return gcd(numbers, processor().lanes)
 
 
+def address(values: Tensor, dtype: torch.dtype = torch.float32) -> int:
+    """Return where numbers lie, for a function that trusts its caller.
+
+    Raises
+    ------
+    ValueError
+        Where they are of another type, have gaps between them or lie on another device.
+    """
+    if values.dtype != dtype or not values.is_contiguous() or values.device.type != "cpu":
+        raise ValueError(
+            f"a kernel reads contiguous {dtype} on the processor, not {values.dtype} on "
+            f"{values.device} with strides {values.stride()}"
+        )
+    return values.data_ptr()
+
+
 class Kernel(NamedTuple):
     """A compiled function. Others use Python's lock while it runs.
 
@@ -97,7 +115,8 @@ class VectorCode:
         kind = ir.FunctionType(ir.VoidType(), [_INT] * n_arguments)
         self._function = ir.Function(self._module, kind, "kernel")
         self._builder = ir.IRBuilder(self._function.append_basic_block())
-        self._multiply_add = self._vector_operation("llvm.fmuladd", 3)
+        operation = ir.FunctionType(self.vector, [self.vector] * 3)
+        self._multiply_add = self._declared(f"llvm.fmuladd.v{lanes}f32", operation)
 
     @property
     def arguments(self) -> tuple[Value, ...]:
@@ -226,7 +245,6 @@ class VectorCode:
         engine.finalize_object()
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(self._function.args))
         function = kind(engine.get_function_address(self._function.name))
-
         return Kernel(engine, function)
 
     def _load(self, address: Value, kind: ir.Type, align: int) -> Value:
@@ -234,10 +252,6 @@ class VectorCode:
 
     def _pointer(self, address: Value) -> Value:
         return self._builder.inttoptr(address, _POINTER)
-
-    def _vector_operation(self, name: str, n_operands: int) -> ir.Function:
-        kind = ir.FunctionType(self.vector, [self.vector] * n_operands)
-        return self._declared(f"{name}.v{self.lanes}f32", kind)
 
     def _declared(self, name: str, kind: ir.FunctionType) -> Any:
         return self._module.globals.get(name) or ir.Function(self._module, kind, name)

@@ -6,11 +6,13 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from llvmlite import ir
 
 from epipam.kernels.vector_code import (
     FLOAT_BYTES,
     VectorCode,
+    address,
     common_lanes,
     processor,
 )
@@ -27,6 +29,15 @@ def test_common_lanes_make_up_whole_vectors(numbers: int) -> None:
     lanes = common_lanes(numbers)
     assert numbers % lanes == 0
     assert processor().lanes % lanes == 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [torch.zeros(3, dtype=torch.float64), torch.zeros(3, 4).T, torch.zeros(3, device="meta")],
+)
+def test_what_a_kernel_cannot_read_has_no_address(values: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="contiguous"):
+        address(values)
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 16])
