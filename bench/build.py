@@ -36,8 +36,8 @@ from measuring.timing import Turns, copy_of_unpacked, time_in_turn
 from numcodecs.zstd import Zstd
 from zarr.codecs import ZstdCodec
 
-from epipam.genome import Genome
-from epipam.packed_contig import PackedContig
+from epipam.genome.fasta import Genome
+from epipam.genome.packed_contig import PackedContig
 from epipam.store import Store, schema
 
 # About as many pairs to a megabase as enhancers and promoters within 1 Mb of each other make, and

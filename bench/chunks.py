@@ -19,8 +19,8 @@ import numpy as np
 import zarr
 from numcodecs.zstd import Zstd
 
-from epipam.encoding import encode, pack
-from epipam.loader import LoaderSettings, PairBatches
+from epipam.genome.encoding import encode, pack
+from epipam.loading.loader import LoaderSettings, PairBatches
 from epipam.store import Store, StoreSettings, build_store
 
 CONTIGS = 2

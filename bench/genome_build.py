@@ -19,7 +19,7 @@ from measuring.inputs import bases_per_pair, n_windows
 from measuring.memory import EPIPAM, peak_memory
 from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
 
-from epipam.genome import Genome
+from epipam.genome.fasta import Genome
 from epipam.store import Store
 
 CHROM_SIZES = DATA / "genome" / "hg19.chrom.sizes"

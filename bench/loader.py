@@ -25,12 +25,19 @@ from measuring.peers import Peer, PeerError, Windows, requirements
 from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
 from measuring.timing import copy_of_unpacked, time_in_turn
 
-from epipam.devices import choose_device, describe_device
-from epipam.loader import BATCH_SIZE, BUFFER_ROWS, Batch, LoaderSettings, PairBatches, PairLoader
-from epipam.memory import keep_freed_memory
+from epipam.loading.loader import (
+    BATCH_SIZE,
+    BUFFER_ROWS,
+    Batch,
+    LoaderSettings,
+    PairBatches,
+    PairLoader,
+)
 from epipam.models import EpipamConfig, create_model, unpack
+from epipam.runtime.devices import choose_device, describe_device
+from epipam.runtime.memory import keep_freed_memory
 from epipam.store import Store
-from epipam.training import PairClassifier, TrainSettings
+from epipam.training.fit import PairClassifier, TrainSettings
 
 FULL = Scale(contigs=4, contig_length=30_000_000, pairs=10_000)
 QUICK = Scale(contigs=2, contig_length=2_000_000, pairs=300, store=SHORT_WINDOWS)

@@ -21,7 +21,7 @@ MEGABYTE = 1e6
 
 READ_AN_EPOCH = """
 import sys
-from epipam.loader import LoaderSettings, PairBatches, PairLoader
+from epipam.loading.loader import LoaderSettings, PairBatches, PairLoader
 from epipam.store import Store
 store = Store(sys.argv[1])
 for batch in PairLoader(PairBatches(store, store.contigs, LoaderSettings(training=True))):

@@ -30,14 +30,14 @@ from measuring.plain import PlainEpipam
 from measuring.result import Metric, announce, environment, print_result
 from measuring.timing import time_in_turn
 
-from epipam.devices import choose_device, describe_device
-from epipam.engine import PairWindows, PlainEngine
-from epipam.genome import Genome
-from epipam.kipoi_export import export_folder
-from epipam.memory import keep_freed_memory
+from epipam.genome.fasta import Genome
+from epipam.kipoi.export import export_folder
 from epipam.models import Epipam, EpipamConfig, create_model, load_model, save_model, unpack
-from epipam.pairs import read_pairs
-from epipam.scoring import engine_for, probabilities, read_windows, score_file
+from epipam.pairs.table import read_pairs
+from epipam.runtime.devices import choose_device, describe_device
+from epipam.runtime.memory import keep_freed_memory
+from epipam.scoring.engine import PairWindows, PlainEngine
+from epipam.scoring.score import engine_for, probabilities, read_windows, score_file
 
 # Both have 9.3 pairs per enhancer; the mean of the genome is 9.2.
 SAMPLE = ["chr14", "chr20"]

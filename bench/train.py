@@ -26,11 +26,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from epipam.devices import describe_device
-from epipam.loader import BATCH_SIZE
-from epipam.memory import keep_freed_memory
+from epipam.loading.loader import BATCH_SIZE
 from epipam.models import EpipamConfig, create_model, unpack
-from epipam.train_settings import TrainSettings
+from epipam.runtime.devices import describe_device
+from epipam.runtime.memory import keep_freed_memory
+from epipam.training.settings import TrainSettings
 
 ALPHA = TrainSettings().alpha
 TOP = 10

@@ -21,18 +21,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from epipam.version import __version__
+
 if TYPE_CHECKING:
-    from epipam.data_module import PairDataModule
-    from epipam.evaluation import evaluate
-    from epipam.frame_scoring import score_pairs
+    from epipam.evaluation.evaluate import evaluate
+    from epipam.loading.data_module import PairDataModule
+    from epipam.loading.splits import fold_split
     from epipam.models.registry import load_model
-    from epipam.pair_frames import pair_regions
-    from epipam.splits import fold_split
+    from epipam.pairs.frames import pair_regions
+    from epipam.scoring.frames import score_pairs
     from epipam.store.reader import open_store
     from epipam.store.writer import build_store
-    from epipam.training import train
-
-__version__ = "0.1.0"
+    from epipam.training.fit import train
 
 __all__ = [
     "PairDataModule",
@@ -48,15 +48,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PairDataModule": "data_module",
+    "PairDataModule": "loading.data_module",
     "build_store": "store.writer",
-    "evaluate": "evaluation",
-    "fold_split": "splits",
+    "evaluate": "evaluation.evaluate",
+    "fold_split": "loading.splits",
     "load_model": "models.registry",
     "open_store": "store.reader",
-    "pair_regions": "pair_frames",
-    "score_pairs": "frame_scoring",
-    "train": "training",
+    "pair_regions": "pairs.frames",
+    "score_pairs": "scoring.frames",
+    "train": "training.fit",
 }
 
 

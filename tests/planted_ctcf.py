@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from epipam.encoding import BASES
+from epipam.genome.encoding import BASES
 from epipam.interpret.motif_files import Motif, meme_text
 from epipam.models import EpipamConfig, create_model, save_model
 from epipam.store import StoreSettings, build_store

@@ -26,11 +26,11 @@ from measuring.inputs import SHORT_WINDOWS, Inputs, Scale, random_inputs
 from measuring.result import Metric, announce, asked_to_be_quick, environment, print_result
 from measuring.timing import Turns, time_in_turn
 
-from epipam.cluster import Workforce, as_done, client_of
 from epipam.models import EpipamConfig, create_model, save_model
-from epipam.score_settings import EngineRecipe
-from epipam.scoring import load_engine, score_file
-from epipam.spread_scoring import PIECE_ROWS, ClusterScorer
+from epipam.runtime.cluster import Workforce, as_done, client_of
+from epipam.scoring.cluster_scorer import PIECE_ROWS, ClusterScorer
+from epipam.scoring.score import load_engine, score_file
+from epipam.scoring.settings import EngineRecipe
 from epipam.store import BuildResult, build_store
 
 ALONE, ONE, TWO = "alone", "one_worker", "two_workers"

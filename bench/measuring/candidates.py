@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from epipam.candidates import write_candidates
+from epipam.pairs.candidates import write_candidates
 from epipam.simulate import SimulationSettings, simulate
 
 # Of the public data that lie beside a checkout on some machines; see DESIGN.md section 6.

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from epipam import __version__
+from epipam.version import __version__
 
 COMMANDS = {
     "build-store": "epipam.cli.build_store:build_store",

@@ -84,13 +84,13 @@ def attention(
     A figure shows one pair: every enhancer position against every promoter position. A track
     shows all pairs, or one, along the genome: the attention of both anchors, by base.
     """
-    from epipam.devices import choose_device
-    from epipam.files import check_new_file
-    from epipam.genome import Genome
+    from epipam.genome.fasta import Genome
     from epipam.interpret.attention_tracks import TrackSettings, write_track
     from epipam.interpret.mutagenesis import read_pair
     from epipam.interpret.value_tracks import ENDINGS
     from epipam.models import load_model
+    from epipam.runtime.devices import choose_device
+    from epipam.runtime.files import check_new_file
 
     ending = check_new_file(out, "a figure or a track", (*_FIGURES, *ENDINGS), overwrite=overwrite)
     if ending in _FIGURES:

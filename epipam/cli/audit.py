@@ -10,10 +10,10 @@ import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result
 from epipam.cli.options import label_column_option
-from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
+from epipam.genome.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
 
 if TYPE_CHECKING:
-    from epipam.audit import Audit
+    from epipam.evaluation.audit import Audit
 
 
 @click.command("audit", cls=EpipamCommand)
@@ -36,8 +36,8 @@ def audit(
     as_json: bool,
 ) -> None:
     """Say what is in lists of pairs, and what splits of them give away without any sequence."""
-    from epipam.audit import audit as audit_pairs
-    from epipam.pairs import read_pairs
+    from epipam.evaluation.audit import audit as audit_pairs
+    from epipam.pairs.table import read_pairs
 
     for path in pairs:
         found = audit_pairs(

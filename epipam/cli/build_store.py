@@ -18,8 +18,8 @@ from epipam.cli.command import (
     workers_options,
 )
 from epipam.cli.options import bad_pairs_option, contigs_option, label_column_option
-from epipam.cluster import Workforce
-from epipam.memory import share_one_arena
+from epipam.runtime.cluster import Workforce
+from epipam.runtime.memory import share_one_arena
 from epipam.store import BuildResult, StoreSettings
 from epipam.store import build_store as build
 from epipam.store.settings import RANGES

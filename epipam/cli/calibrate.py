@@ -13,7 +13,7 @@ from epipam.cli.options import batch_size_option, device_option
 from epipam.errors import RequestError
 
 if TYPE_CHECKING:
-    from epipam.calibration import ProbabilityMap
+    from epipam.models.calibration import ProbabilityMap
     from epipam.store import Store
 
 
@@ -42,13 +42,13 @@ def calibrate(
     makes one from the validation chromosomes. The share of positives in STORE becomes that of
     the probabilities; `epipam score --prior` sets another.
     """
-    from epipam.calibrating import fit_map
-    from epipam.calibration import write_map
-    from epipam.devices import choose_device, describe_device
+    from epipam.loading.splits import Part
     from epipam.models import load_model
+    from epipam.models.calibration import write_map
     from epipam.models.folder import CALIBRATION_FILE, read_config
-    from epipam.splits import Part
+    from epipam.runtime.devices import choose_device, describe_device
     from epipam.store import Store
+    from epipam.training.calibrating import fit_map
 
     read_config(model)  # says so where it is no model's folder
     path = model / CALIBRATION_FILE
@@ -67,8 +67,8 @@ def _contigs(
     model: Path, store: Store, chromosomes: str | None, allow_training: bool
 ) -> tuple[str, ...]:
     """Return the contigs to use: those named, or on which the model was validated."""
+    from epipam.loading.splits import natural_order, select_contigs, was_chosen_on_test
     from epipam.models.folder import read_config
-    from epipam.splits import natural_order, select_contigs, was_chosen_on_test
 
     provenance = read_config(model).get("provenance") or {}
     split = provenance.get("split") or {}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from epipam.candidates import MAX_DISTANCE, write_candidates
 from epipam.cli.command import EpipamCommand, json_option, print_result, row_progress
 from epipam.cli.options import contigs_option
-from epipam.gene_annotation import DOWNSTREAM, UPSTREAM, GeneFeatures
+from epipam.pairs.candidates import MAX_DISTANCE, write_candidates
+from epipam.pairs.genes import DOWNSTREAM, UPSTREAM, GeneFeatures
 
 _SHOWN = 5
 

@@ -13,7 +13,7 @@ from epipam.cli.command import EpipamCommand, json_option, print_result
 if TYPE_CHECKING:
     import pandas as pd
 
-    from epipam.contacts import Contacts
+    from epipam.pairs.contacts import Contacts
 
 _FILE = click.Path(path_type=Path)
 
@@ -50,11 +50,11 @@ def chiapet(
     as_json: bool,
 ) -> None:
     """Make labelled pairs of LOOPS (BEDPE or HiCCUPS list) whose anchors both meet one of PEAKS."""
-    from epipam import contacts
     from epipam.errors import RequestError
-    from epipam.files import check_new_file, write_text
-    from epipam.pairs import read_pairs
-    from epipam.region_files import read_regions
+    from epipam.pairs import contacts
+    from epipam.pairs.region_files import read_regions
+    from epipam.pairs.table import read_pairs
+    from epipam.runtime.files import check_new_file, write_text
 
     check_new_file(out, "pairs", (".tsv",), overwrite=overwrite)
     found = contacts.loops_from_pairs(read_pairs(loops).frame)

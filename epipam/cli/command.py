@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 
 import click
 
-from epipam.cluster import Workforce
 from epipam.errors import EpipamError
-from epipam.locations import RemoteFolder, locate
-from epipam.models.folder import HUB_PREFIX, local_folder
+from epipam.models.folder import HUB_PREFIX
+from epipam.models.places import local_folder
+from epipam.runtime.cluster import Workforce
+from epipam.runtime.locations import RemoteFolder, locate
 
 _COMMAND_LINE = "epipam.command_line"
 

@@ -20,9 +20,9 @@ from epipam.cli.training_options import (
     split_option,
     training_settings,
 )
-from epipam.crossval import ALPHAS, PROTOCOLS, CrossvalSettings
 from epipam.models.catalogue import MODELS
-from epipam.train_settings import TrainSettings
+from epipam.training.crossval import ALPHAS, PROTOCOLS, CrossvalSettings
+from epipam.training.settings import TrainSettings
 
 
 @click.command("crossval", cls=EpipamCommand)
@@ -89,11 +89,11 @@ def crossval(
     if wrong := [alpha for alpha in weights if not 0 <= alpha <= 1]:
         raise click.UsageError(f"--alphas: {wrong[0]:g} is not from 0 to 1")
 
-    from epipam.crossval.crossval import crossval as cross_validate
-    from epipam.crossval.words import lines
-    from epipam.data_module import DataSettings
-    from epipam.memory import keep_freed_memory
+    from epipam.loading.data_module import DataSettings
+    from epipam.runtime.memory import keep_freed_memory
     from epipam.store import Store
+    from epipam.training.crossval.crossval import crossval as cross_validate
+    from epipam.training.crossval.words import lines
 
     keep_freed_memory()
     result = cross_validate(

@@ -19,17 +19,17 @@ from epipam.cli.command import (
     progress,
 )
 from epipam.cli.options import batch_size_option, bootstrap_option, device_option
-from epipam.files import whole_folder, write_text
+from epipam.runtime.files import whole_folder, write_text
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import torch
 
-    from epipam.evaluation import Evaluation
+    from epipam.evaluation.evaluate import Evaluation
+    from epipam.evaluation.partners import PartnerScores
+    from epipam.loading.random_pairs import RandomPairs
     from epipam.models import Network
-    from epipam.partners import PartnerScores
-    from epipam.random_pairs import RandomPairs
     from epipam.report.motif_part import MotifPart
     from epipam.store import Store
 
@@ -74,13 +74,13 @@ def evaluate(
     time with the promoter of another pair, as a control. predictions.tsv goes chromosome by
     chromosome, each in the order of the pair table.
     """
-    from epipam import evaluation
-    from epipam.audit import audit_store
-    from epipam.devices import choose_device, describe_device
+    from epipam.evaluation import evaluate as evaluation
+    from epipam.evaluation.audit import audit_store
     from epipam.models import load_model
     from epipam.report import evaluation_page
+    from epipam.runtime.devices import choose_device, describe_device
     from epipam.store import Store
-    from epipam.training import labelled_pairs
+    from epipam.training.fit import labelled_pairs
 
     if fold is not None and chromosomes is not None:
         raise click.UsageError("--fold and --chromosomes both choose what to evaluate: give one")
@@ -148,7 +148,7 @@ def _predict(
     """
     import pandas as pd
 
-    from epipam.prediction import predict_store, score_partners
+    from epipam.evaluation.prediction import predict_store, score_partners
 
     total = sum(store.attributes["contigs"][contig]["pairs"] for contig in contigs)
     total = total if pairs is None else len(pairs)
@@ -179,11 +179,11 @@ def _notes(
     store: Store, own: dict[str, Any], evaluated: Sequence[str], drawn: RandomPairs | None
 ) -> Iterator[str]:
     """Yield what a reader of the numbers must know first."""
-    from epipam.splits import was_chosen_on_test
+    from epipam.loading.splits import was_chosen_on_test
 
     if drawn is not None:
-        from epipam.audit import audit_split
-        from epipam.training import labelled_pairs
+        from epipam.evaluation.audit import audit_split
+        from epipam.training.fit import labelled_pairs
 
         train, test = (labelled_pairs(store, drawn.part(part)) for part in ("train", "test"))
         yield audit_split(train, test, store.enhancer_length, store.promoter_length).sentence()
@@ -198,7 +198,7 @@ def _notes(
 
 def _drawn(store: Store, own: dict[str, Any]) -> RandomPairs | None:
     """Return the random split that a model was trained with, where it was."""
-    from epipam.random_pairs import random_pairs
+    from epipam.loading.random_pairs import random_pairs
 
     drawn = own.get("random")
     return None if drawn is None else random_pairs(store, drawn["fold"], drawn["seed"])
@@ -206,7 +206,7 @@ def _drawn(store: Store, own: dict[str, Any]) -> RandomPairs | None:
 
 def _motif_part(folder: Path, model: Path) -> MotifPart:
     from epipam.models.folder import WEIGHTS_FILE
-    from epipam.pairs import digest
+    from epipam.pairs.table import digest
     from epipam.report import motif_part
 
     return motif_part(folder, digest(model / WEIGHTS_FILE))
@@ -225,7 +225,7 @@ def _own_split(model: Path, store: Store) -> dict[str, Any]:
 def _evaluated(
     store: Store, own: dict[str, Any], fold: int | None, chromosomes: str | None
 ) -> tuple[str, ...]:
-    from epipam.splits import fold_contigs, natural_order, select_contigs
+    from epipam.loading.splits import fold_contigs, natural_order, select_contigs
 
     if fold is not None:
         return fold_contigs(store.contigs, fold)
@@ -249,9 +249,9 @@ def _provenance(
     import torch
     import torchmetrics
 
-    from epipam import __version__
     from epipam.models.folder import WEIGHTS_FILE, read_config
-    from epipam.pairs import digest
+    from epipam.pairs.table import digest
+    from epipam.version import __version__
 
     return {
         "command": command_line(),
@@ -278,7 +278,7 @@ def _labels_and_scores(
     predictions: pd.DataFrame, training_pairs: pd.DataFrame | None
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the labels of the labelled pairs, and what each scorer that has data makes of them."""
-    from epipam.evaluation import score_all
+    from epipam.evaluation.evaluate import score_all
 
     labelled = predictions[predictions["label"] != -1]
     scores = score_all(labelled, labelled["probability"].to_numpy(), training_pairs)

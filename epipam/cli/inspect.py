@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from epipam.calibration import METHODS, read_map
 from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
 from epipam.errors import EpipamError, RequestError
-from epipam.models.folder import CALIBRATION_FILE, CONFIG_FILE, is_on_hub, local_folder, read_config
+from epipam.models.calibration import METHODS, read_map
+from epipam.models.folder import CALIBRATION_FILE, CONFIG_FILE, is_on_hub, read_config
+from epipam.models.places import local_folder
 from epipam.store import Damage, Store
 
 

@@ -9,8 +9,8 @@ import click
 
 from epipam.cli.command import EpipamCommand, ModelFolder, json_option, print_result
 from epipam.errors import RequestError
-from epipam.kipoi_source import SOURCE_NAME
-from epipam.kipoi_source import register as register_source
+from epipam.kipoi.source import SOURCE_NAME
+from epipam.kipoi.source import register as register_source
 
 _DEFAULT_FOLDER = Path("kipoi_model")
 
@@ -37,7 +37,7 @@ def export(model: Path, output: Path, overwrite: bool, as_json: bool) -> None:
     It holds the model, its dataloader and schemas, example files and the predictions that
     `kipoi test` expects for them.
     """
-    from epipam.kipoi_export import export_folder
+    from epipam.kipoi.export import export_folder
 
     folder = export_folder(model, output, overwrite=overwrite)
 

@@ -17,7 +17,7 @@ from epipam.cli.command import (
 )
 from epipam.cli.options import bad_pairs_option, selection_options
 from epipam.errors import RequestError
-from epipam.score_settings import ALL_PAIRS, OutputOptions
+from epipam.scoring.settings import ALL_PAIRS, OutputOptions
 
 
 @click.command("merge", cls=EpipamCommand)
@@ -101,7 +101,7 @@ def _merge_stores(parts: tuple[Path | str, ...], out: Path, overwrite: bool) -> 
 
 
 def _merge_tables(parts: list[Path], out: Path, overwrite: bool) -> dict[str, Any]:
-    from epipam.merging.tables import merge_tables
+    from epipam.scoring.merging.tables import merge_tables
 
     with row_progress("rows done") as advance:
         return {"rows": merge_tables(parts, out, overwrite=overwrite, on_rows=advance).rows}
@@ -116,8 +116,8 @@ def _merge_scores(
     output: OutputOptions,
     overwrite: bool,
 ) -> dict[str, Any]:
-    from epipam.merging.scores import merge_scores
-    from epipam.merging.tables import refuse_tracks
+    from epipam.scoring.merging.scores import merge_scores
+    from epipam.scoring.merging.tables import refuse_tracks
 
     refuse_tracks(parts)
     with row_progress("pairs done") as advance:

@@ -86,13 +86,13 @@ def motifs(
     databases by Tomtom. OUTPUT gets motifs.meme, motifs.tsv (a row for each kernel), matches.tsv,
     motifs.json and logos/.
     """
-    from epipam.devices import choose_device, describe_device
-    from epipam.files import whole_folder
     from epipam.interpret.motif_folder import lines, write_motifs
     from epipam.interpret.motif_matches import read_databases
     from epipam.interpret.motifs import MotifSettings, find_motifs
+    from epipam.loading.splits import natural_order, select_contigs
     from epipam.models import load_model
-    from epipam.splits import natural_order, select_contigs
+    from epipam.runtime.devices import choose_device, describe_device
+    from epipam.runtime.files import whole_folder
     from epipam.store import Store
 
     with whole_folder(output) as folder:
@@ -131,9 +131,9 @@ def _provenance(
     """Return what made the motifs: digests, chromosomes, settings, versions."""
     from importlib.metadata import version
 
-    from epipam import __version__
     from epipam.models.folder import WEIGHTS_FILE, read_config
-    from epipam.pairs import digest
+    from epipam.pairs.table import digest
+    from epipam.version import __version__
 
     return {
         "model": {

@@ -41,14 +41,14 @@ def mutagenesis(
     Three rows for each base of the enhancer's and the promoter's window, with the difference of
     the logits. The figure shows them as a logo.
     """
-    from epipam.devices import describe_device
-    from epipam.files import check_new_file
-    from epipam.genome import Genome
-    from epipam.interpret.column_tables import ENDINGS
+    from epipam.genome.fasta import Genome
     from epipam.interpret.mutagenesis import mutate_pair, parse_region, read_pair, write_changes
-    from epipam.memory import keep_freed_memory
     from epipam.models.registry import read_config
-    from epipam.scoring import load_engine
+    from epipam.runtime.column_tables import ENDINGS
+    from epipam.runtime.devices import describe_device
+    from epipam.runtime.files import check_new_file
+    from epipam.runtime.memory import keep_freed_memory
+    from epipam.scoring.score import load_engine
 
     ending = check_new_file(out, "the changes", ENDINGS, overwrite=overwrite)
     if figure is not None:

@@ -14,8 +14,8 @@ from epipam.cli.options import label_column_option, output_option
 if TYPE_CHECKING:
     import pandas as pd
 
-    from epipam.negatives import Negatives, Positives
-    from epipam.region_table import Regions
+    from epipam.pairs.negatives import Negatives, Positives
+    from epipam.pairs.regions import Regions
 
 _FILE = click.Path(path_type=Path)
 _ENDINGS = (".tsv", ".tsv.gz")
@@ -77,9 +77,9 @@ def negatives(
     Positives are the pairs of label 1, or all pairs where none has a label. Negatives are pairs
     of an enhancer and a promoter on one chromosome that overlap no positive pair.
     """
-    from epipam.files import check_new_file
-    from epipam.negatives import draw_negatives, plain_positives
-    from epipam.pairs import read_pairs
+    from epipam.pairs.negatives import draw_negatives, plain_positives
+    from epipam.pairs.table import read_pairs
+    from epipam.runtime.files import check_new_file
 
     ending = check_new_file(out, "the pairs", _ENDINGS, overwrite=overwrite)
     listed = read_pairs(pairs, label_column).frame
@@ -106,9 +106,9 @@ def negatives(
 
 def _regions(given: Path | None, anchor: str, path: Path, listed: pd.DataFrame) -> Regions:
     """Return the regions of a file, spelled as the list spells its chromosomes, or the list's."""
-    from epipam.gene_annotation import GeneFeatures
-    from epipam.region_files import read_regions
-    from epipam.region_pool import distinct_regions, listed_regions, spelled_as
+    from epipam.pairs.genes import GeneFeatures
+    from epipam.pairs.region_files import read_regions
+    from epipam.pairs.region_pool import distinct_regions, listed_regions, spelled_as
 
     if given is None:
         return listed_regions(path, listed, anchor)
@@ -117,8 +117,8 @@ def _regions(given: Path | None, anchor: str, path: Path, listed: pd.DataFrame) 
 
 
 def _write(out: Path, ending: str, *tables: pd.DataFrame) -> None:
-    from epipam.interpret.column_tables import open_table
-    from epipam.pairs import COLUMNS
+    from epipam.pairs.table import COLUMNS
+    from epipam.runtime.column_tables import open_table
 
     kinds = {name: str if name.endswith(("chrom", "name")) else int for name in COLUMNS}
     with open_table(out, ending, kinds) as write:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from epipam.cli.command import ModelFolder
-from epipam.score_settings import BATCH_SIZE, CACHE_SIZE, OutputOptions
+from epipam.scoring.settings import BATCH_SIZE, CACHE_SIZE, OutputOptions
 
 MEGABYTE = 1_000_000
 

@@ -32,7 +32,7 @@ def push(
     Whoever is logged in there (`hf auth login`, or the variable HF_TOKEN) needs to be allowed to
     write to the repository, which is made where there is none.
     """
-    from epipam.hub import push_model
+    from epipam.models.hub import push_model
 
     pushed = push_model(
         model, repository, private=private, license=license, revision=revision, message=message

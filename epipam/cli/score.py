@@ -30,14 +30,14 @@ from epipam.cli.options import (
     selection_options,
     trans_option,
 )
-from epipam.cluster import Workforce
-from epipam.score_settings import EngineRecipe, OutputOptions
+from epipam.runtime.cluster import Workforce
+from epipam.scoring.settings import EngineRecipe, OutputOptions
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from epipam.engine import Engine
-    from epipam.scoring import TableScorer
+    from epipam.scoring.engine import Engine
+    from epipam.scoring.score import TableScorer
 
 
 @click.command("score", cls=EpipamCommand)
@@ -94,15 +94,15 @@ def score(
     it is column 8. With --calibrate that is the calibrated one, in every format, and --min-score
     and --top go by it. Browser tracks hold the pairs that have a score, sorted by position.
     """
-    from epipam.score_writers import check_output
+    from epipam.scoring.writers import check_output
 
     if prior is not None and calibrate is None:
         raise click.UsageError("--prior changes calibrated probabilities: add --calibrate")
     check_output(out, overwrite=overwrite, options=output)
-    from epipam.logits import probabilities
-    from epipam.memory import keep_freed_memory
+    from epipam.models.logits import probabilities
     from epipam.models.registry import read_config
-    from epipam.scoring import score_file
+    from epipam.runtime.memory import keep_freed_memory
+    from epipam.scoring.score import score_file
 
     keep_freed_memory()
     about = read_config(model).get("provenance", {}).get("about")
@@ -145,7 +145,7 @@ def score(
 
 def _map(model: Path, method: str, prior: float | None) -> Callable[[np.ndarray], np.ndarray]:
     """Return what makes calibrated probabilities of logits, after saying where it is from."""
-    from epipam.calibration import read_map
+    from epipam.models.calibration import read_map
 
     found = read_map(model)
     prior_text = "" if prior is None else f"; set to {prior:.3g}"
@@ -157,15 +157,15 @@ def _map(model: Path, method: str, prior: float | None) -> Callable[[np.ndarray]
 def _engine(recipe: EngineRecipe, workforce: Workforce) -> Iterator[Engine | TableScorer]:
     """Yield what scores, here or on workers, after saying on what device it does."""
     if workforce.alone():
-        from epipam.devices import describe_device
-        from epipam.scoring import load_engine
+        from epipam.runtime.devices import describe_device
+        from epipam.scoring.score import load_engine
 
         engine = load_engine(*astuple(recipe))
         click.echo(f"device: {describe_device(engine.device)}", err=True)
         yield engine
         return
-    from epipam.cluster import client_of
-    from epipam.spread_scoring import ClusterScorer
+    from epipam.runtime.cluster import client_of
+    from epipam.scoring.cluster_scorer import ClusterScorer
 
     with client_of(workforce) as client:
         n_workers = len(client.nthreads())

@@ -23,7 +23,7 @@ from epipam.cli.training_options import (
     training_settings,
 )
 from epipam.models.catalogue import MODELS
-from epipam.train_settings import TrainSettings
+from epipam.training.settings import TrainSettings
 
 
 @click.command("train", cls=EpipamCommand)
@@ -72,12 +72,12 @@ def train(
     A run that was stopped goes on from its last checkpoint when the same command is given again.
     """
     _log_to_stderr()
-    from epipam.data_module import DataSettings
-    from epipam.memory import keep_freed_memory
-    from epipam.random_pairs import Split, random_pairs
-    from epipam.splits import explicit_split, fold_split
+    from epipam.loading.data_module import DataSettings
+    from epipam.loading.random_pairs import Split, random_pairs
+    from epipam.loading.splits import explicit_split, fold_split
+    from epipam.runtime.memory import keep_freed_memory
     from epipam.store import Store
-    from epipam.training import train as fit
+    from epipam.training.fit import train as fit
 
     if test is not None and fold is not None:
         raise click.UsageError("--fold and --test both choose the test chromosomes: give one")

@@ -12,8 +12,8 @@ import click
 
 from epipam.cli.command import ModelFolder
 from epipam.cli.options import Decorator, parse_setting, together
-from epipam.crossval.settings import SPLITS
-from epipam.train_settings import TrainSettings
+from epipam.training.crossval.settings import SPLITS
+from epipam.training.settings import TrainSettings
 
 DEFAULT = TrainSettings()
 

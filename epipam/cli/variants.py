@@ -52,11 +52,11 @@ def variants(
     One row for each allele and each pair with a window that it changes: the score of the
     reference, of the alternative, and the difference of their logits. VCF may be BCF.
     """
-    from epipam.devices import describe_device
     from epipam.interpret.variants import check_variant_output, score_variants
-    from epipam.memory import keep_freed_memory
     from epipam.models.registry import read_config
-    from epipam.scoring import load_engine
+    from epipam.runtime.devices import describe_device
+    from epipam.runtime.memory import keep_freed_memory
+    from epipam.scoring.score import load_engine
 
     check_variant_output(out, overwrite=overwrite)
     keep_freed_memory()

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from epipam.checks import check_pairs
 from epipam.errors import RequestError
-from epipam.genome import Genome
+from epipam.genome.fasta import Genome
+from epipam.genome.windows import resize
 from epipam.interpret.attention_tiles import attention_tiles, attentive
 from epipam.models import Network
-from epipam.pairs import PairTable
+from epipam.pairs.checks import check_pairs
+from epipam.pairs.table import PairTable
 from epipam.report import Site, relation_figure
-from epipam.scoring import probabilities, read_windows
-from epipam.windows import resize
+from epipam.scoring.score import probabilities, read_windows
 
 
 class PairAttention(NamedTuple):

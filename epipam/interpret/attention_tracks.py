@@ -10,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from epipam.checks import PairCheck, Tally, check_pairs
-from epipam.genome import Genome
+from epipam.genome.fasta import Genome
+from epipam.genome.windows import resize
 from epipam.interpret.attention_sums import COMBINATIONS, AttentionSums, segments
 from epipam.interpret.attention_tiles import attention_tiles, attentive
 from epipam.interpret.value_tracks import open_track
 from epipam.models import Epipam, Network
-from epipam.pairs import PairTable, iter_pairs
-from epipam.scoring import read_windows
-from epipam.windows import resize
+from epipam.pairs.checks import PairCheck, Tally, check_pairs
+from epipam.pairs.table import PairTable, iter_pairs
+from epipam.scoring.score import read_windows
 
 ANCHORS = ("enhancer", "promoter")
 BOTH = "both"

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from epipam.encoding import encode_packed
-from epipam.engine import Engine, PairWindows
-from epipam.genome import Genome
+from epipam.genome.encoding import encode_packed
+from epipam.genome.fasta import Genome
 from epipam.interpret.edits import Edit, edited_window
+from epipam.scoring.engine import Engine, PairWindows
 
 # Letters are read so many at a time; so many blocks of them are kept.
 _BLOCK = 1 << 16

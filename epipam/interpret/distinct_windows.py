@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from epipam.loader import require_contigs
+from epipam.loading.loader import require_contigs
 from epipam.store import Store, schema
 from epipam.store.chunks import ChunkReader
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from epipam.encoding import BASES
+from epipam.genome.encoding import BASES
 from epipam.interpret.distinct_windows import Windows
 from epipam.models.first_layer import FirstLayer, KernelActivations
 from epipam.models.onehot import base_digits

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from epipam.encoding import BASES
 from epipam.errors import MotifError
+from epipam.genome.encoding import BASES
 
 # What the format says of a motif that does not say how many sites it comes from.
 DEFAULT_SITES = 20.0

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from epipam.files import write_text
 from epipam.interpret.motif_files import meme_text
 from epipam.interpret.motif_logos import draw_logo
 from epipam.interpret.motif_matches import FEW_TARGETS
 from epipam.interpret.motifs import KernelMotifs
+from epipam.runtime.files import write_text
 
 MOTIFS, TABLE, MATCHES, SUMMARY, LOGOS = (
     "motifs.meme", "motifs.tsv", "matches.tsv", "motifs.json", "logos",

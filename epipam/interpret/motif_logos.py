@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from epipam.encoding import BASES
+from epipam.genome.encoding import BASES
 from epipam.interpret.motif_files import Motif
 from epipam.interpret.motifs import information_by_base
 from epipam.interpret.mutagenesis_figure import BASE_COLOURS

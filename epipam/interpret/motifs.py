@@ -17,14 +17,14 @@ import torch
 from scipy.special import rel_entr
 from scipy.stats import false_discovery_control, fisher_exact
 
-from epipam.encoding import BASES
 from epipam.errors import EpipamError
+from epipam.evaluation.prediction import check_lengths
+from epipam.genome.encoding import BASES
 from epipam.interpret.distinct_windows import ANCHORS, Windows, distinct_windows
 from epipam.interpret.kernel_sites import THRESHOLD, KernelSites, find_sites
 from epipam.interpret.motif_files import Motif
 from epipam.interpret.motif_matches import Matches, Target, match_motifs
 from epipam.models import Network
-from epipam.prediction import check_lengths
 from epipam.store import Store
 
 MOTIF_COLUMNS = (

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from epipam.checks import check_pairs
-from epipam.encoding import BASES, LETTER_CODE, decode
-from epipam.engine import Engine, PairWindows
 from epipam.errors import RequestError
-from epipam.genome import Genome, other_spellings
-from epipam.interpret.column_tables import open_table
-from epipam.pairs import PairTable, iter_pairs
-from epipam.scoring import probabilities, read_windows
-from epipam.windows import resize
+from epipam.genome.encoding import BASES, LETTER_CODE, decode
+from epipam.genome.fasta import Genome, other_spellings
+from epipam.genome.windows import resize
+from epipam.pairs.checks import check_pairs
+from epipam.pairs.table import PairTable, iter_pairs
+from epipam.runtime.column_tables import open_table
+from epipam.scoring.engine import Engine, PairWindows
+from epipam.scoring.score import probabilities, read_windows
 
 COLUMNS: dict[str, type] = {
     "chrom": str,

@@ -16,9 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from epipam.encoding import BASES
-from epipam.files import check_new_file, whole_file
+from epipam.genome.encoding import BASES
 from epipam.interpret.mutagenesis import Mutagenesis
+from epipam.runtime.files import check_new_file, whole_file
 
 ENDINGS = (".png", ".svg")
 # Letters are legible up to so many bases; of more, the strongest stretch of so many has letters.

@@ -16,7 +16,7 @@ import numpy as np
 import pysam
 
 from epipam.errors import EpipamError
-from epipam.files import whole_file
+from epipam.runtime.files import whole_file
 
 _BEDGRAPH = (".bedgraph", ".bedGraph", ".bg")
 _BIGWIG = (".bw", ".bigwig", ".bigWig")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from epipam.checks import Tally, check_pairs
-from epipam.contig_part import ContigPart
-from epipam.genome import Genome
+from epipam.genome.fasta import Genome
+from epipam.genome.windows import resize
 from epipam.interpret.window_sweep import Pair, Place, SortedWindows
-from epipam.pair_names import pair_names
-from epipam.pairs import PairTable, iter_pairs
-from epipam.windows import resize
+from epipam.pairs.checks import Tally, check_pairs
+from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.names import pair_names
+from epipam.pairs.table import PairTable, iter_pairs
 
 PAIR_COLUMNS = {
     "enhancer_chrom": str,
@@ -45,7 +45,7 @@ def sort_pairs(
     windows
         Takes them.
     bad_pairs, trans
-        As `epipam.scoring.score_file` takes them.
+        As `epipam.scoring.score.score_file` takes them.
 
     Raises
     ------

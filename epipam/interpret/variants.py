@@ -15,18 +15,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from epipam.contig_part import ContigPart
-from epipam.engine import Engine
 from epipam.errors import MAX_REPORTED_ROWS
-from epipam.files import check_new_file
-from epipam.genome import Genome
+from epipam.genome.fasta import Genome
 from epipam.interpret.change_scorer import ChangeScorer, PairOf, WindowOf
-from epipam.interpret.column_tables import ENDINGS, Write, open_table
 from epipam.interpret.edits import Edit, removes
 from epipam.interpret.variant_files import Allele, VariantError, VariantReader
 from epipam.interpret.variant_pairs import PAIR_COLUMNS, sort_pairs
 from epipam.interpret.window_sweep import Hit, SortedWindows, WindowSweep
-from epipam.scoring import probabilities
+from epipam.pairs.contig_part import ContigPart
+from epipam.runtime.column_tables import ENDINGS, Write, open_table
+from epipam.runtime.files import check_new_file
+from epipam.scoring.engine import Engine
+from epipam.scoring.score import probabilities
 
 MISMATCH = "REF that is not the genome's"
 REMOVED = "window deleted whole"
@@ -138,7 +138,7 @@ def score_variants(
     out
         `.tsv`, `.tsv.gz` (bgzip) or `.parquet`, with `COLUMNS`.
     bad_pairs, trans
-        As `epipam.scoring.score_file` takes them.
+        As `epipam.scoring.score.score_file` takes them.
     contigs
         Only the variants on these contigs, in whichever pairs they change; all without.
     on_rows

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from epipam.interpret.edits import Edit, touches
-from epipam.sorted_rows import Columns, SortedRows
+from epipam.runtime.sorted_rows import Columns, SortedRows
 
 # Contig, start, anchor, pair: all of them numbers.
 _COLUMNS = Columns(key=(0, 1, 2, 3), contigs=())

@@ -15,11 +15,11 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from yaml import YAMLError
 
-from epipam.files import write_text
+from epipam.loading.splits import was_chosen_on_test
 from epipam.models.catalogue import find_model
 from epipam.models.folder import CARD_FILE, WEIGHTS_FILE, read_config
-from epipam.pairs import digest
-from epipam.splits import was_chosen_on_test
+from epipam.pairs.table import digest
+from epipam.runtime.files import write_text
 
 LIBRARY = "epipam"
 TAGS = ("biology", "genomics", "dna", "enhancer-promoter", "chromatin-interactions")

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from epipam.encoding import BASES
 from epipam.errors import ModelError
+from epipam.genome.encoding import BASES
 from epipam.models.onehot import base_digits
 
 KMER = 6

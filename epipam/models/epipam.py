@@ -13,8 +13,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from epipam.encoding import BASES
 from epipam.errors import ModelError
+from epipam.genome.encoding import BASES
 from epipam.models.attention import (
     PositionAttention,
     attend,
@@ -123,7 +123,7 @@ class EpipamConfig(WindowConfig):
 
     @property
     def shares_first_block(self) -> bool:
-        """Whether pairs can be scored by the facts that `epipam.region_engine` rests on."""
+        """Whether pairs can be scored by the facts that `epipam.scoring.region_engine` rests on."""
         beyond = self.attention_heads > 1 or self.scale_relations != "channels"
         beyond = beyond or self.symmetric or self.both_strands or len(self.kernels) < 2
         return self.position_attention and not self.embedding and not beyond

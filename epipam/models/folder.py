@@ -27,21 +27,6 @@ def is_on_hub(place: str) -> bool:
     return re.fullmatch(f"{HUB_PREFIX}[^/]+(/[^/]+)?", place) is not None
 
 
-def local_folder(model: str | Path) -> Path:
-    """Return the folder of a model: its own, or where `hf://USER/NAME` was fetched to.
-
-    Raises
-    ------
-    EpipamError
-        As `epipam.hub.fetch_model` does.
-    """
-    if isinstance(model, str) and model.startswith(HUB_PREFIX):
-        from epipam.hub import fetch_model
-
-        return fetch_model(model)
-    return Path(model)
-
-
 def read_config(folder: str | Path) -> dict[str, Any]:
     """Return what `config.json` of a model folder says.
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from epipam.encoding import CODES
+from epipam.genome.encoding import CODES
 from epipam.models.onehot import base_digits
 
 KMER = 5
@@ -40,7 +40,7 @@ class KmerConvolution:
         Parameters
         ----------
         packed
-            uint8 (n, ceil(length / 2)): one-hot bits, as `epipam.encoding.pack` gives them.
+            uint8 (n, ceil(length / 2)): one-hot bits, as `epipam.genome.encoding.pack` gives them.
 
         Returns
         -------

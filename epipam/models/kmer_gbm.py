@@ -1,7 +1,7 @@
 """Gradient-boosted trees on k-mer counts: what composition alone tells, without any position.
 
 The trees are tensors, so that they are saved without a pickle, read without scikit-learn, and run
-wherever a network does. `epipam.boosting` grows them.
+wherever a network does. `epipam.training.boosting` grows them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from epipam.encoding import BASES
+from epipam.genome.encoding import BASES
 from epipam.models.embedding import kmer_tokens
 from epipam.models.network import Network, WindowConfig
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 from torch import Tensor, nn
 
 from epipam.errors import ModelError
+from epipam.genome.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
 from epipam.models.first_layer import FirstLayer
-from epipam.models.hub import HubFolder
-from epipam.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
+from epipam.models.hub_mixin import HubFolder
 
 NO_ATTENTION = "this model has no position attention to look at: only an epipam or epipam-embed has"
 

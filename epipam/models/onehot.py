@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from epipam.encoding import CODES, packed_length
+from epipam.genome.encoding import CODES, packed_length
 
 
 def unpack(packed: Tensor, length: int, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -7,17 +7,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 from safetensors.torch import load_file, save
 
-from epipam import __version__
 from epipam.errors import ModelError
-from epipam.files import whole_file, write_text
 from epipam.models.catalogue import MODELS, find_model
-from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE, local_folder, read_config
-from epipam.models.network import Network, WindowConfig
+from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE, read_config
+from epipam.models.places import local_folder
+from epipam.runtime.files import whole_file, write_text
+from epipam.version import __version__
+
+if TYPE_CHECKING:
+    # For types alone: a network saves and loads itself through this module.
+    from epipam.models.network import Network, WindowConfig
 
 
 def create_model(name: str, config: WindowConfig | None = None) -> Network:

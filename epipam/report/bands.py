@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from epipam.metrics import CONFIDENCE, Ranking, resampled
+from epipam.evaluation.metrics import CONFIDENCE, Ranking, resampled
 
 GRID = np.linspace(0.01, 1, 100)
 """(100,) float64, where along the horizontal axis a band is known."""
@@ -48,7 +48,7 @@ def curve_bands(
     n_replicates: int = 1000,
     seed: int = 0,
 ) -> CurveBands | None:
-    """Bootstrap both curves of a scorer, on the replicates of `epipam.metrics.bootstrap`.
+    """Bootstrap both curves of a scorer, with the replicates of the metrics' bootstrap.
 
     Parameters
     ----------

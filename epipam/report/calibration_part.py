@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from epipam.reliability import Calibration
+from epipam.evaluation.reliability import Calibration
 from epipam.report.charts import Chart, reliability_chart
 from epipam.report.tables import Table, count, score, text
 

@@ -24,7 +24,7 @@ from epipam.report.curves import (
 from epipam.report.svg import inline_svg
 
 if TYPE_CHECKING:
-    from epipam.reliability import Calibration
+    from epipam.evaluation.reliability import Calibration
 
 WIDTH = 4.6
 """Of a figure, in inches: what a telephone shows without shrinking the text much."""
@@ -282,7 +282,7 @@ def distance_chart(quantiles: Mapping[str, Sequence[float]], name: str) -> Chart
     Parameters
     ----------
     quantiles
-        Label to minimum, quartiles and maximum in bp, as `epipam.audit.Audit.distance`.
+        Label to minimum, quartiles and maximum in bp, as `epipam.evaluation.audit.Audit.distance`.
     name
         Identifier of the figure.
     """

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from epipam.metrics import Curves, auprc, auroc, curves
+from epipam.evaluation.metrics import Curves, auprc, auroc, curves
 from epipam.report.bands import GRID, Band, CurveBands, curve_bands
 
 # Okabe and Ito (2008), distinguishable with every kind of colour vision.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from epipam.audit import Audit, SplitAudit
+from epipam.evaluation.audit import Audit, SplitAudit
 from epipam.report.charts import Chart, distance_chart
 from epipam.report.tables import Table, base_pairs, count, score, share, text
 

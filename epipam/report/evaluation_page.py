@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from epipam import __version__
-from epipam.audit import Audit
-from epipam.evaluation import MODEL, Evaluation, Performance
+from epipam.evaluation.audit import Audit
+from epipam.evaluation.evaluate import MODEL, Evaluation, Performance
 from epipam.report.calibration_part import calibration_part
 from epipam.report.charts import contig_chart, precision_recall_chart, roc_chart
 from epipam.report.control_part import control_part
@@ -21,6 +20,7 @@ from epipam.report.page import write_page
 from epipam.report.provenance import as_json, facts_table
 from epipam.report.summary import Tile
 from epipam.report.tables import Cell, Table, count, score, text
+from epipam.version import __version__
 
 TEMPLATE = "evaluation.html"
 # In the summary's words: the precision where half of the positive pairs are found.
@@ -55,10 +55,11 @@ def evaluation_page(
     path
         The page; it appears when whole.
     evaluation
-        What `epipam.evaluation.evaluate` found.
+        What `epipam.evaluation.evaluate.evaluate` found.
     labels, scores
-        (n_labelled,) int, and scorer to (n_labelled,) float as `epipam.evaluation.score_all`
-        gives it, less the baselines without data: for the curves.
+        (n_labelled,) int, and scorer to (n_labelled,) float as
+        `epipam.evaluation.evaluate.score_all` gives it, less the baselines
+        without data: for the curves.
     provenance
         What made the numbers, as `metrics.json` holds it; as many `bootstrap` replicates stand
         behind the bands about the curves.

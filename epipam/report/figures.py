@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from epipam.errors import RequestError
-from epipam.files import whole_file
 from epipam.report.curves import COLOURS, draw_precision_recall, draw_roc, scorer_curves
+from epipam.runtime.files import whole_file
 
 ATTENTION_COLOUR, SITE_COLOUR = COLOURS[:2]
 HEAT_MAP = "cividis"

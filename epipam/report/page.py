@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from epipam.files import write_text
+from epipam.runtime.files import write_text
 
 SCRIPT, STYLE = "page.js", "page.css"
 

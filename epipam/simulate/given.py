@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from epipam.checks import chromosomes, contig_names
 from epipam.errors import RequestError
-from epipam.genome import resolve_names
-from epipam.pairs import read_pairs
+from epipam.genome.fasta import resolve_names
+from epipam.genome.windows import REASONS, unusable_reason
+from epipam.pairs.checks import chromosomes, contig_names
+from epipam.pairs.table import read_pairs
 from epipam.simulate.grammar import CTCF, FORWARD, MOTIFS, NO_MOTIF, REVERSE
 from epipam.simulate.planting import (
     WINDOW_LENGTHS,
@@ -22,7 +23,6 @@ from epipam.simulate.planting import (
     region_windows,
 )
 from epipam.simulate.sequence import contig_random
-from epipam.windows import REASONS, unusable_reason
 
 LEFT, RIGHT = 0, 1
 POINTS_RIGHT, POINTS_LEFT, NOTHING = 0, 1, 2

@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from epipam.genome.windows import ENHANCER_LENGTH, MAX_SHIFT, PROMOTER_LENGTH, resize
 from epipam.simulate.grammar import (
     CTCF,
     FORWARD,
@@ -16,7 +17,6 @@ from epipam.simulate.grammar import (
     reverse_complement,
 )
 from epipam.simulate.sequence import contig_random
-from epipam.windows import ENHANCER_LENGTH, MAX_SHIFT, PROMOTER_LENGTH, resize
 
 WINDOW_LENGTHS = {"enhancer": ENHANCER_LENGTH, "promoter": PROMOTER_LENGTH}
 WINDOW_MARGIN = MAX_SHIFT + 10

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from epipam import __version__
 from epipam.errors import RequestError
 from epipam.simulate.fasta import write_fasta
 from epipam.simulate.given import plant_given_pairs, read_given_pairs, realised_conflicts
@@ -29,6 +28,7 @@ from epipam.simulate.planting import (
     protected_windows,
 )
 from epipam.simulate.sequence import ContigSequence, place_gaps
+from epipam.version import __version__
 
 _NOTHING_PROTECTED = np.empty((0, 2), np.int64)
 MOST_SITES = (min(WINDOW_LENGTHS.values()) - 2 * WINDOW_MARGIN) // LONGEST_MOTIF

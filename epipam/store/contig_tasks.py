@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from epipam.errors import RequestError
-from epipam.memory import share_one_arena
-from epipam.packed_contig import ContigMemory
+from epipam.genome.packed_contig import ContigMemory
+from epipam.runtime.memory import share_one_arena
 from epipam.store.contig_writer import ContigJob, write_contig
 from epipam.store.remote_build import RemoteBuild
 
@@ -70,6 +70,6 @@ def write_and_put(task: UploadJob) -> dict[str, Any]:
 
 def _scratch() -> str | None:
     """Return the folder of this dask worker, which dask removes if it is killed; else None."""
-    from epipam.cluster import worker_folder
+    from epipam.runtime.cluster import worker_folder
 
     return worker_folder()

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from epipam.encoding import packed_length
-from epipam.genome import Genome
-from epipam.memory import return_freed_memory
-from epipam.packed_contig import ContigMemory, PackedContig
+from epipam.genome.encoding import packed_length
+from epipam.genome.fasta import Genome
+from epipam.genome.packed_contig import ContigMemory, PackedContig
+from epipam.genome.windows import WindowPlan, keyed_draw, plan_windows, resize
+from epipam.runtime.memory import return_freed_memory
 from epipam.store import schema
 from epipam.store.array_files import ArrayFiles, as_text, group_metadata
 from epipam.store.settings import StoreSettings
 from epipam.store.work_folder import sync, sync_folders
-from epipam.windows import WindowPlan, keyed_draw, plan_windows, resize
 
 if TYPE_CHECKING:
     import pandas as pd

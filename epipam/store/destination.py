@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from epipam.cluster import as_done
-from epipam.packed_contig import ContigMemory
+from epipam.genome.packed_contig import ContigMemory
+from epipam.runtime.cluster import as_done
 from epipam.store.contig_tasks import UploadJob, write_and_put, write_attempt
 from epipam.store.contig_writer import ContigJob, finished_contig, write_contig
 from epipam.store.remote_build import RemoteBuild

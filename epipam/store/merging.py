@@ -9,8 +9,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from epipam.contigs import listed_contigs
 from epipam.errors import RequestError
+from epipam.genome.contigs import listed_contigs
 from epipam.store import schema
 from epipam.store.contig_writer import finished_contig
 from epipam.store.parts import PART, total_skipped

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from epipam.checks import MALFORMED, PairCheck, contig_names
-from epipam.contig_part import ContigPart
-from epipam.contigs import natural_order
-from epipam.genome import Genome
-from epipam.pairs import PairTable
-from epipam.windows import REASONS
+from epipam.genome.contigs import natural_order
+from epipam.genome.fasta import Genome
+from epipam.genome.windows import REASONS
+from epipam.pairs.checks import MALFORMED, PairCheck, contig_names
+from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.table import PairTable
 
 PART = "part"
 

@@ -15,8 +15,8 @@ import pandas as pd
 import zarr
 
 from epipam.errors import EpipamError, StoreError
-from epipam.locations import LocalFolder, RemoteFolder, describe_outage, locate, outages
-from epipam.pairs import COLUMNS, digest
+from epipam.pairs.table import COLUMNS, digest
+from epipam.runtime.locations import LocalFolder, RemoteFolder, describe_outage, locate, outages
 from epipam.store import schema
 
 _ROW_ARRAYS = (schema.ENHANCER, schema.PROMOTER, schema.LABEL, schema.WINDOW)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from epipam.errors import RequestError, StoreError
-from epipam.locations import RemoteFolder
+from epipam.runtime.locations import RemoteFolder
 from epipam.store import schema
 from epipam.store.work_folder import is_store_document, root_document
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from epipam.errors import RequestError
+from epipam.genome.windows import ENHANCER_LENGTH, MAX_SHIFT, PROMOTER_LENGTH
 from epipam.store import schema
-from epipam.windows import ENHANCER_LENGTH, MAX_SHIFT, PROMOTER_LENGTH
 
 MAX_LENGTH = 1_000_000
 MAX_COPIES = 2**15 - 1

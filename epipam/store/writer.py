@@ -13,21 +13,20 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from epipam import __version__
-from epipam.checks import (
+from epipam.errors import RequestError
+from epipam.genome.fasta import Genome
+from epipam.pairs.checks import (
     PairCheck,
     check_pairs,
     contig_names,
     require_usable,
     rows_by_contig,
 )
-from epipam.cluster import Workforce, client_soon
-from epipam.contig_part import ContigPart
-from epipam.errors import RequestError
-from epipam.genome import Genome
-from epipam.locations import RemoteFolder, locate
-from epipam.memory import return_freed_memory
-from epipam.pairs import PairTable, digest, read_pairs
+from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.table import PairTable, digest, read_pairs
+from epipam.runtime.cluster import Workforce, client_soon
+from epipam.runtime.locations import RemoteFolder, locate
+from epipam.runtime.memory import return_freed_memory
 from epipam.store import schema
 from epipam.store.contig_writer import ContigJob, ContigPairs, all_threads
 from epipam.store.destination import Destination, FolderDestination, UrlDestination
@@ -35,6 +34,7 @@ from epipam.store.parts import PART, StorePart, skipped_rows, take_part
 from epipam.store.remote_build import remote_build, require_free_url
 from epipam.store.settings import StoreSettings
 from epipam.store.work_folder import require_free, work_folder
+from epipam.version import __version__
 
 if TYPE_CHECKING:
     from distributed import Client

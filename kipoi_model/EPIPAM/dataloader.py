@@ -8,7 +8,7 @@ from typing import Any
 from kipoi.data import BatchDataset
 from kipoi_utils.external.torch.data import DataLoader
 
-from epipam.kipoi_batches import PairTableBatches, only_batch, restore_numpy_names
+from epipam.kipoi.batches import PairTableBatches, only_batch, restore_numpy_names
 
 # kipoi 0.8.6's HDF5 writer compares dtypes with `np.string_` and `np.unicode_`, which numpy 2
 # dropped. Kipoi imports this file before it writes anything, so this is the place to mend it.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from kipoi.model import BaseModel
 
-from epipam.kipoi_batches import OnehotScorer
+from epipam.kipoi.batches import OnehotScorer
 
 # Kipoi imports this file with the model folder as the current one, and sets no `__file__`.
 FOLDER = Path.cwd()

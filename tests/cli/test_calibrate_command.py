@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 import epipam
-from epipam.calibration import read_map
 from epipam.cli import main
+from epipam.models.calibration import read_map
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "store" / "demo"

@@ -135,7 +135,7 @@ def test_help_needs_no_torch():
 DIE_IN_THE_SECOND_RUN = """
 import os, signal, sys
 from epipam.cli import main
-from epipam.crossval import jobs
+from epipam.training.crossval import jobs
 
 train_one = jobs.train_one
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from epipam.cli import main
-from epipam.pairs import read_pairs
+from epipam.pairs.table import read_pairs
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from epipam.cli import main
-from epipam.data_module import DataSettings
+from epipam.loading.data_module import DataSettings
 from epipam.models.catalogue import MODELS
 from epipam.simulate import SimulationSettings, simulate
 from epipam.store import StoreSettings, build_store

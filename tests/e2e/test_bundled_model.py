@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from epipam.evaluation import evaluate
+from epipam.evaluation.evaluate import evaluate
+from epipam.evaluation.prediction import predict_store
 from epipam.models import load_model
 from epipam.models.folder import read_config
-from epipam.pairs import COLUMNS
-from epipam.prediction import predict_store
+from epipam.pairs.table import COLUMNS
 from epipam.simulate import SimulationSettings, simulate
 from epipam.store import Store, StoreSettings, build_store
 

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from epipam.kipoi_export import export_folder
+from epipam.kipoi.export import export_folder
 from epipam.models import EpipamConfig, create_model, save_model
-from epipam.pairs import COLUMNS, read_pairs
-from epipam.scoring import load_engine, score_file
+from epipam.pairs.table import COLUMNS, read_pairs
+from epipam.scoring.score import load_engine, score_file
 
 COMMANDS = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[2]

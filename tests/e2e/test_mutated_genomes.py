@@ -7,9 +7,9 @@ import pandas as pd
 import pysam
 import pytest
 
-from epipam.candidates import write_candidates
 from epipam.interpret.variants import score_variants
-from epipam.scoring import load_engine, score_file
+from epipam.pairs.candidates import write_candidates
+from epipam.scoring.score import load_engine, score_file
 
 LENGTHS = {"enhancer": 3_000, "promoter": 2_000}
 TOLERANCE = 1e-5

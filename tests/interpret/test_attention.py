@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from epipam.errors import ModelError, RequestError
-from epipam.genome import Genome
+from epipam.genome.fasta import Genome
 from epipam.interpret.attention import attention_figure, pair_attention
 from epipam.interpret.mutagenesis import read_pair
 from epipam.models import EpipamConfig, create_model

@@ -5,16 +5,16 @@ import pyBigWig
 import pytest
 import torch
 
-from epipam.encoding import encode_packed
 from epipam.errors import ModelError, PairTableError, RequestError
-from epipam.genome import Genome
+from epipam.genome.encoding import encode_packed
+from epipam.genome.fasta import Genome
+from epipam.genome.windows import resize
 from epipam.interpret import attention_tracks as subject
 from epipam.interpret.attention_tiles import attention_tiles
 from epipam.interpret.attention_tracks import TrackSettings, write_track
 from epipam.interpret.mutagenesis import read_pair
 from epipam.models import EpipamConfig, create_model
 from epipam.models.onehot import unpack
-from epipam.windows import resize
 
 LENGTHS = {"enhancer": 260, "promoter": 251}
 CONFIG = EpipamConfig(*LENGTHS.values(), channels=8, kernels=(9, 5, 3), pools=(5, 4, 3))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from epipam.encoding import decode
-from epipam.genome import Genome
+from epipam.genome.encoding import decode
+from epipam.genome.fasta import Genome
 from epipam.interpret import change_scorer
 from epipam.interpret.change_scorer import ChangeScorer, PairOf, WindowOf
 from epipam.interpret.edits import Edit

@@ -5,11 +5,11 @@ import random
 import numpy as np
 import pytest
 
-from epipam.encoding import encode_packed
 from epipam.errors import RequestError
+from epipam.genome.encoding import encode_packed
+from epipam.genome.windows import resize
 from epipam.interpret.distinct_windows import distinct_windows
 from epipam.store import Store, StoreSettings, build_store
-from epipam.windows import resize
 
 LENGTHS = {"enhancer": 41, "promoter": 60}
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from epipam.encoding import encode_packed
+from epipam.genome.encoding import encode_packed
 from epipam.interpret import kernel_sites as subject
 from epipam.interpret.distinct_windows import Windows
 from epipam.interpret.kernel_sites import find_sites

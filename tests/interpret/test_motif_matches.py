@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from epipam.encoding import BASES
+from epipam.genome.encoding import BASES
 from epipam.interpret.motif_files import Motif, meme_text
 from epipam.interpret.motif_matches import match_motifs, read_databases
 

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from epipam.engine import PlainEngine
 from epipam.errors import RequestError
-from epipam.genome import Genome
+from epipam.genome.fasta import Genome
 from epipam.interpret import mutagenesis as subject
 from epipam.interpret.mutagenesis import (
     COLUMNS,
@@ -18,7 +17,8 @@ from epipam.interpret.mutagenesis import (
     write_changes,
 )
 from epipam.models import EpipamConfig, create_model
-from epipam.region_engine import RegionEngine
+from epipam.scoring.engine import PlainEngine
+from epipam.scoring.region_engine import RegionEngine
 
 ENHANCER, PROMOTER = 1_301, 1_250
 CONFIG = EpipamConfig(enhancer_length=ENHANCER, promoter_length=PROMOTER)

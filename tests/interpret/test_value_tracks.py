@@ -7,9 +7,9 @@ import pyBigWig
 import pysam
 import pytest
 
-from epipam.files import check_new_file
 from epipam.interpret import value_tracks as subject
 from epipam.interpret.value_tracks import ENDINGS, open_track
+from epipam.runtime.files import check_new_file
 
 CONTIGS = [("chr10", 500), ("chr2", 1_000)]
 ROWS = [

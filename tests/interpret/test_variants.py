@@ -9,13 +9,13 @@ import pandas as pd
 import pysam
 import pytest
 
-from epipam.encoding import decode
 from epipam.errors import EpipamError, RequestError
-from epipam.genome import Genome
+from epipam.genome.encoding import decode
+from epipam.genome.fasta import Genome
 from epipam.interpret import variant_pairs
 from epipam.interpret import variants as subject
 from epipam.interpret.variants import COLUMNS, MISMATCH, REMOVED, score_variants
-from epipam.sorted_rows import SortedRows
+from epipam.runtime.sorted_rows import SortedRows
 
 HEADER = (
     '##fileformat=VCFv4.2\n##INFO=<ID=AF,Number=A,Type=Float,Description="f">\n'

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from epipam.encoding import pack
+from epipam.genome.encoding import pack
 from epipam.models import create_model
 from epipam.models.catalogue import MODELS
 from epipam.models.registry import network_class

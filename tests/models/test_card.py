@@ -11,10 +11,10 @@ import torch
 from huggingface_hub import ModelCard
 
 from epipam.errors import ModelError
-from epipam.evaluation import evaluate
+from epipam.evaluation.evaluate import evaluate
 from epipam.models import EpipamConfig, create_model, save_model
 from epipam.models.card import model_card, read_card, run_metrics, write_card
-from epipam.pairs import COLUMNS, digest
+from epipam.pairs.table import COLUMNS, digest
 
 N_POSITIVES, N_NEGATIVES = 20, 40
 

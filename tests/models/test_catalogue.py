@@ -47,7 +47,8 @@ def test_a_config_of_another_model_is_refused():
 
 def test_the_catalogue_imports_no_torch():
     code = (
-        "import sys, epipam.models.catalogue, epipam.train_settings; print('torch' in sys.modules)"
+        "import sys, epipam.models.catalogue, epipam.training.settings; "
+        "print('torch' in sys.modules)"
     )
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_layers import tokens
 
-from epipam.encoding import encode_packed
 from epipam.errors import ModelError
+from epipam.genome.encoding import encode_packed
 from epipam.models import EpipamConfig, create_model, unpack
 from epipam.models.embedding import (
     N_TOKENS,

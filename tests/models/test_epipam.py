@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from epipam.encoding import encode_packed, pack, unpack_onehot
 from epipam.errors import ModelError
+from epipam.genome.encoding import encode_packed, pack, unpack_onehot
 from epipam.models import Epipam, EpipamConfig, create_model, unpack
 from epipam.models.attention import position_attention, strongest_relations
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from epipam.encoding import encode_packed, reverse_complement
-from epipam.engine import PairWindows, PlainEngine
 from epipam.errors import ModelError
+from epipam.genome.encoding import encode_packed, reverse_complement
 from epipam.models import EpipamConfig, create_model, load_model, save_model, unpack
 from epipam.models.attention import position_attention
 from epipam.models.onehot import opposite_strand
 from epipam.models.registry import model_config
-from epipam.region_engine import RegionEngine
-from epipam.scoring import engine_for
+from epipam.scoring.engine import PairWindows, PlainEngine
+from epipam.scoring.region_engine import RegionEngine
+from epipam.scoring.score import engine_for
 
 PLAIN = EpipamConfig(251, 240, channels=16, kernels=(9, 5, 3), pools=(5, 4, 3))
 SQUARE = replace(PLAIN, promoter_length=251)

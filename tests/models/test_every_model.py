@@ -7,10 +7,10 @@ from narrow_networks import ENHANCER, NETWORKS, PROMOTER, narrow, packed_windows
 from torch import nn
 from torch.nn import functional as F
 
-from epipam.engine import PairWindows, PlainEngine
 from epipam.models import load_model, save_model, unpack
 from epipam.models.registry import model_config, model_name
-from epipam.scoring import engine_for
+from epipam.scoring.engine import PairWindows, PlainEngine
+from epipam.scoring.score import engine_for
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from epipam.encoding import pack
+from epipam.genome.encoding import pack
 from epipam.models import unpack
 from epipam.models.first_block import convolve_and_pool
 

@@ -6,8 +6,8 @@ import torch
 from narrow_networks import ENHANCER, NETWORKS, PROMOTER, narrow, packed_windows
 from plain_layers import tokens
 
-from epipam.encoding import decode
 from epipam.errors import ModelError
+from epipam.genome.encoding import decode
 from epipam.models import EpipamConfig, create_model
 from epipam.models.first_layer import KernelActivations
 

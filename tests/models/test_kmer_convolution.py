@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from epipam.encoding import pack
+from epipam.genome.encoding import pack
 from epipam.models import unpack
 from epipam.models.kmer_convolution import KMER, KmerConvolution, kmer_codes
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epipam.encoding import encode_packed
+from epipam.genome.encoding import encode_packed
 from epipam.models import create_model, load_model, save_model, unpack
 from epipam.models.kmer_gbm import KmerGbm, KmerGbmConfig, canonical_columns
 

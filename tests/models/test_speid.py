@@ -15,7 +15,7 @@ from plain_layers import (
     with_statistics,
 )
 
-from epipam.encoding import encode_packed
+from epipam.genome.encoding import encode_packed
 from epipam.models import create_model
 from epipam.models.speid import SpeidConfig
 

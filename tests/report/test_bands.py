@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from epipam.metrics import resampled
+from epipam.evaluation.metrics import resampled
 from epipam.report.bands import GRID, curve_bands
 
 

@@ -11,14 +11,19 @@ import pandas as pd
 import pytest
 from page_reader import read_page
 
-from epipam.audit import SplitAudit, audit
-from epipam.crossval.comparison import Comparison
-from epipam.crossval.results import CrossvalResult, DatasetComparison, FoldResult, summarise
-from epipam.crossval.words import PUBLISHED_MARK
-from epipam.evaluation import evaluate
-from epipam.metrics import Interval
-from epipam.report import crossval_page
-from epipam.splits import Leakage
+from epipam.evaluation.audit import SplitAudit, audit
+from epipam.evaluation.evaluate import evaluate
+from epipam.evaluation.metrics import Interval
+from epipam.loading.splits import Leakage
+from epipam.training.crossval.comparison import Comparison
+from epipam.training.crossval.page import crossval_page
+from epipam.training.crossval.results import (
+    CrossvalResult,
+    DatasetComparison,
+    FoldResult,
+    summarise,
+)
+from epipam.training.crossval.words import PUBLISHED_MARK
 
 DATASETS = ("plain", "<script>alert('$x$')</script> & more")
 MODELS = ("epipam", "kmer-gbm")

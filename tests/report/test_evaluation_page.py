@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from page_reader import read_page
 
-from epipam.audit import audit
-from epipam.evaluation import evaluate, score_all
-from epipam.metrics import auroc
-from epipam.partners import NOBODY, PartnerScores, draw_partners
+from epipam.evaluation.audit import audit
+from epipam.evaluation.evaluate import evaluate, score_all
+from epipam.evaluation.metrics import auroc
+from epipam.evaluation.partners import NOBODY, PartnerScores, draw_partners
 from epipam.report import evaluation_page
 from epipam.report.motif_part import Logo, MotifPart
 from epipam.report.tables import Table, text

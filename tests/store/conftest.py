@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from epipam.pairs import COLUMNS
+from epipam.pairs.table import COLUMNS
 from epipam.store import Store, StoreSettings, build_store
 
 SETTINGS = StoreSettings(

@@ -126,7 +126,7 @@ def test_another_number_of_rows_than_the_store_states_is_refused(copied):
 
 
 def test_a_loader_that_was_pickled_reads_on(built):
-    from epipam.loader import LoaderSettings, PairBatches
+    from epipam.loading.loader import LoaderSettings, PairBatches
 
     batches = PairBatches(Store(built), ["chr1"], LoaderSettings(training=False, batch_size=4))
     expected = batches[0, 0]

@@ -141,7 +141,7 @@ def job(inputs, tmp_path):
     """A contig to write below the test's folder."""
     import pandas as pd
 
-    from epipam.pairs import COLUMNS
+    from epipam.pairs.table import COLUMNS
 
     rows = [row for row in inputs.rows if row[0] == "c"]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(pair=range(len(rows)))

@@ -17,7 +17,7 @@ import pytest
 import zarr
 
 from epipam.errors import StoreError
-from epipam.pairs import COLUMNS
+from epipam.pairs.table import COLUMNS
 from epipam.store import Store
 
 README = Path(__file__).resolve().parents[2] / "store" / "README.md"

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from epipam.cli import main
 from epipam.errors import EpipamError, RequestError, StoreError
-from epipam.locations import RemoteFolder
+from epipam.runtime.locations import RemoteFolder
 from epipam.store import Store, build_store
 from epipam.store.remote_build import RemoteBuild, read_note, remote_build
 
@@ -222,7 +222,7 @@ def test_a_store_at_a_url_crosses_to_another_process_after_it_was_read(stored, m
 @pytest.mark.usefixtures("new_fork_server")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_loader_reads_the_same_batches_from_a_url_as_from_disk(built, stored, method):
-    from epipam.loader import LoaderSettings, PairBatches, PairLoader
+    from epipam.loading.loader import LoaderSettings, PairBatches, PairLoader
 
     settings = LoaderSettings(training=True, batch_size=7, buffer_rows=40)
     expected, found = (

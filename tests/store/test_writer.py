@@ -20,7 +20,7 @@ import pytest
 import zarr
 
 from epipam.errors import RequestError
-from epipam.pairs import COLUMNS
+from epipam.pairs.table import COLUMNS
 from epipam.store import Store, StoreSettings, build_store, contig_writer, writer
 
 NIBBLE = {"A": 0b1000, "C": 0b0100, "G": 0b0010, "T": 0b0001}

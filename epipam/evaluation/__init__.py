@@ -1,0 +1,1 @@
+"""How good probabilities are, beside what needs no sequence."""

@@ -1,0 +1,1 @@
+"""The genome: FASTA, contigs, windows, bases as bits."""

@@ -1,0 +1,1 @@
+"""The Kipoi folder of a model, and what runs in it."""

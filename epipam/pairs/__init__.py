@@ -1,0 +1,1 @@
+"""Pairs of regions: read, checked, and made of regions, loops and peaks."""

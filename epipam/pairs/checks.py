@@ -1,0 +1,348 @@
+"""Which pairs of a table can be windowed on a genome, and why the others cannot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from epipam.errors import MAX_REPORTED_ROWS, PairTableError
+from epipam.genome.encoding import encode
+from epipam.genome.fasta import Genome
+from epipam.genome.windows import (
+    ALL_N,
+    DIFFERENT_CONTIGS,
+    NOT_IN_GENOME,
+    OUTSIDE_CONTIG,
+    REASONS,
+    START_AFTER_END,
+    USABLE,
+    resize,
+    unusable_reason,
+)
+from epipam.pairs.table import PairTable
+
+# So many letters in the middle of a window tell nearly always that it is not all N.
+_GLIMPSE = 16
+# Others are read whole: so many at once, or from a compressed genome a stretch at a time, up to a
+# block and without the longer gaps between them.
+_WINDOWS_AT_ONCE = 500
+_BLOCK = 500_000
+_GAP = 20_000
+MALFORMED = "row that cannot be read"
+
+
+@dataclass(frozen=True)
+class PairCheck:
+    """The verdict on every pair of a table.
+
+    Attributes
+    ----------
+    reason
+        int8 (n_pairs,): 0 where usable, else a key of `windows.REASONS`.
+    contigs
+        The genome's contig for each chromosome name of the table that has one.
+    malformed
+        How many further rows could not be read at all.
+    """
+
+    reason: np.ndarray
+    contigs: dict[str, str]
+    malformed: int
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Bool (n_pairs,)."""
+        return self.reason == USABLE
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many rows are left out for which reason, zero counts omitted."""
+        counts = {text: int(np.sum(self.reason == code)) for code, text in REASONS.items()}
+        counts[MALFORMED] = self.malformed
+        return {text: count for text, count in counts.items() if count}
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Chromosome names of the table that were read as another name of the genome."""
+        return {name: contig for name, contig in self.contigs.items() if name != contig}
+
+
+def check_pairs(
+    table: PairTable,
+    genome: Genome,
+    enhancer_length: int,
+    promoter_length: int,
+    *,
+    allow_trans: bool = False,
+) -> PairCheck:
+    """Check every pair of a table against a genome.
+
+    Parameters
+    ----------
+    table, genome
+        What to check against what.
+    enhancer_length, promoter_length
+        Window lengths in bp.
+    allow_trans
+        Whether the anchors may lie on different contigs of the genome.
+    """
+    frame = table.frame
+    contigs = genome.resolve(chromosomes(frame))
+    # Two spellings of one contig are one contig.
+    contig = {a: contig_names(frame[f"{a}_chrom"], contigs) for a in ("enhancer", "promoter")}
+    on_contigs = frame.assign(**{f"{anchor}_chrom": names for anchor, names in contig.items()})
+    reason = unusable_reason(on_contigs, genome.contigs, allow_trans=allow_trans)
+    windows: dict[str, list[_Windows]] = {}
+    for anchor, length in (("enhancer", enhancer_length), ("promoter", promoter_length)):
+        start = resize(frame[f"{anchor}_start"], frame[f"{anchor}_end"], length)
+        for name, rows in rows_by_contig(contig[anchor].where(reason == USABLE)).items():
+            windows.setdefault(name, []).append(_Windows(rows, start[rows], length))
+    for name, here in windows.items():
+        reason[_pairs_without_base(genome, name, here)] = ALL_N
+    return PairCheck(reason, contigs, len(table.malformed))
+
+
+def contig_names(chromosome: pd.Series, contigs: dict[str, str]) -> pd.Series:
+    """Return the genome's contig for each chromosome name, None where it has none."""
+    # As `map`, which would make a text of its own for each row.
+    codes, distinct = pd.factorize(chromosome)
+    found = np.array([contigs.get(name) for name in distinct], dtype=object)
+    return pd.Series(found[codes], index=chromosome.index, dtype=object)
+
+
+def chromosomes(frame: pd.DataFrame) -> list[str]:
+    """Return the chromosome names of both anchors, in order of first appearance."""
+    return list(pd.unique(pd.concat([frame["enhancer_chrom"], frame["promoter_chrom"]])))
+
+
+def rows_by_contig(contig: pd.Series) -> dict[str, np.ndarray]:
+    """Return the rows on each contig, int64, in order; rows of no contig are left out.
+
+    Parameters
+    ----------
+    contig
+        As `contig_names` returns it. The result has its contigs in order of first appearance.
+    """
+    rows = contig.groupby(contig.to_numpy(), sort=False).indices
+    return dict(sorted(rows.items(), key=lambda item: item[1][0]))
+
+
+class Tally:
+    """What is wrong with the pairs of a table that is checked piece by piece.
+
+    Parameters
+    ----------
+    path, genome
+        The table's file, and the genome it is checked against.
+
+    Attributes
+    ----------
+    rows, usable
+        Rows seen, and those that can be used.
+    skipped
+        The others by reason.
+    renamed
+        Chromosome names of the table that were read as another name of the genome.
+    """
+
+    def __init__(self, path: Path, genome: Genome) -> None:
+        self.path = path
+        self.genome = genome
+        self.rows = self.usable = 0
+        self.skipped: Counter[str] = Counter()
+        self.renamed: dict[str, str] = {}
+        self._listed: list[str] = []
+        self._hint = ""
+
+    def add(self, table: PairTable, check: PairCheck) -> None:
+        """Count a piece of the table; the first 20 unusable rows are described."""
+        self.rows += len(table) + check.malformed
+        self.usable += int(check.usable.sum())
+        self.skipped.update(check.skipped)
+        self.renamed |= check.renamed
+        if not check.contigs:
+            self._hint = self._hint or naming_hint(table.frame, self.genome)
+        if (room := MAX_REPORTED_ROWS - len(self._listed)) > 0:
+            bad = np.flatnonzero(check.reason != USABLE)[:room]
+            described = [
+                f"{table.path}:{table.line[i]}: {describe(table, self.genome, check, int(i))}"
+                for i in bad
+            ]
+            found = sorted([*table.malformed[:room], *described], key=partial(_line, self.path))
+            self._listed += found[:room]
+
+    def require(self, bad_pairs: str, remedy: str = "--bad-pairs skip leaves them out") -> None:
+        """Raise where a pair is unusable and `bad_pairs` is `fail`, or where none is usable.
+
+        Parameters
+        ----------
+        bad_pairs
+            `fail` or `skip`.
+        remedy
+            The way out of `fail`, in words.
+
+        Raises
+        ------
+        PairTableError
+        """
+        counts = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
+        if bad_pairs == "fail" and self.skipped:
+            n_bad = self.skipped.total()
+            way_out = f"; {remedy}:" if self.usable else self._hint or ":"
+            raise PairTableError(
+                f"{self.path}: {n_bad} of {self.rows} pairs cannot be used on "
+                f"{self.genome.path} ({counts}){way_out}",
+                self._listed,
+                n_bad,
+            )
+        if not self.usable:
+            raise PairTableError(
+                f"{self.path}: no usable pair on {self.genome.path} ({counts or 'no rows'})"
+                f"{self._hint}"
+            )
+
+
+def require_usable(
+    table: PairTable,
+    check: PairCheck,
+    genome: Genome,
+    bad_pairs: str,
+    remedy: str = "--bad-pairs skip leaves them out",
+) -> None:
+    """Raise a PairTableError where a whole table must not be used; as `Tally.require` does."""
+    tally = Tally(table.path, genome)
+    tally.add(table, check)
+    tally.require(bad_pairs, remedy)
+
+
+def naming_hint(frame: pd.DataFrame, genome: Genome) -> str:
+    """Say how table and genome name chromosomes, where they have no name in common."""
+    pairs, contigs = chromosomes(frame)[:3], list(genome.contigs)[:3]
+    if not pairs or genome.resolve(chromosomes(frame)):
+        return ""
+    return (
+        f"; the table says {', '.join(pairs)}, the genome {', '.join(contigs)}: "
+        f"is it the genome of these coordinates?"
+    )
+
+
+def _line(path: Path, row: str) -> int:
+    """Return the line of a `file:line: ...` row; the file's own name may hold colons."""
+    return int(row.removeprefix(f"{path}:").partition(":")[0])
+
+
+def describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> str:
+    """Return `column: what is wrong` of one unusable pair; the column by the table's own name."""
+    row = table.frame.iloc[index]
+    code = int(check.reason[index])
+    column, detail = "row", REASONS[code]
+    if code == NOT_IN_GENOME:
+        anchor = "enhancer" if row.enhancer_chrom not in check.contigs else "promoter"
+        column, detail = f"{anchor}_chrom", f"{row[f'{anchor}_chrom']!r} is not in the genome"
+    elif code == DIFFERENT_CONTIGS:
+        column = "promoter_chrom"
+        detail = f"the anchors lie on {row.enhancer_chrom} and {row.promoter_chrom}"
+    elif code == START_AFTER_END:
+        anchor = "enhancer" if row.enhancer_start > row.enhancer_end else "promoter"
+        column = f"{anchor}_start"
+        detail = f"start {row[f'{anchor}_start']} lies after end {row[f'{anchor}_end']}"
+    elif code == OUTSIDE_CONTIG:
+        anchor = "enhancer"
+        length = genome.contigs[check.contigs[row.enhancer_chrom]]
+        if row.enhancer_start >= 0 and row.enhancer_end <= length:
+            anchor = "promoter"
+            length = genome.contigs[check.contigs[row.promoter_chrom]]
+        column = f"{anchor}_start" if row[f"{anchor}_start"] < 0 else f"{anchor}_end"
+        detail = f"{row[column]} lies outside {row[f'{anchor}_chrom']} (0 to {length})"
+    return f"{table.layout.name(column)}: {detail}"
+
+
+class _Windows(NamedTuple):
+    """Windows of one length on one contig: rows of their pairs and starts, int64 (n,)."""
+
+    pair: np.ndarray
+    start: np.ndarray
+    length: int
+
+    def middle(self) -> np.ndarray:
+        """Return where to take a glimpse of each; -1 where it would show more than the window."""
+        inside = self.start + (self.length - _GLIMPSE) // 2
+        return np.where(self.length < _GLIMPSE, -1, inside)
+
+
+def _pairs_without_base(genome: Genome, contig: str, windows: list[_Windows]) -> np.ndarray:
+    """Return the rows of pairs with a window that holds no base at all."""
+    # All in one pass over the contig, whose pages take longer than the letters on them.
+    seen = _show_base(genome, contig, np.concatenate([some.middle() for some in windows]))
+    empty = []
+    for some in windows:
+        doubtful, seen = np.flatnonzero(~seen[: len(some.pair)]), seen[len(some.pair) :]
+        all_n = _all_n(genome, contig, some.start[doubtful], some.length)
+        empty.append(some.pair[doubtful[all_n]])
+    return np.concatenate(empty)
+
+
+def _show_base(genome: Genome, contig: str, middle: np.ndarray) -> np.ndarray:
+    """Return where a glimpse of a few letters shows a base, bool (n,).
+
+    Where it shows none, or where the genome cannot be glimpsed at, that says nothing.
+    """
+    rows = np.flatnonzero((middle >= 0) & (middle + _GLIMPSE <= genome.contigs[contig]))
+    found = np.zeros(len(middle), dtype=bool)
+    letters = genome.glimpses(contig, middle[rows], _GLIMPSE)
+    if letters is not None:
+        found[rows] = encode(letters).any(axis=1)
+    return found
+
+
+def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
+    """Return which windows hold no base at all, bool (n,)."""
+    # Pairs share their anchors: each window is looked at once.
+    start, window_of_row = np.unique(start, return_inverse=True)
+    empty = np.zeros(len(start), dtype=bool)
+    inside = (start >= 0) & (start + length <= genome.contigs[contig])
+    bare = _all_n_inside(genome, contig, start[inside], length)
+    if bare is None:
+        inside[:] = False
+    else:
+        empty[inside] = bare
+    empty[~inside] = _all_n_in_order(genome, contig, start[~inside], length)
+    return empty[window_of_row]
+
+
+def _all_n_inside(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray | None:
+    """Return the same of windows inside the contig; None where it cannot be glimpsed at."""
+    bare = np.empty(len(start), dtype=bool)
+    n_bytes = genome.bytes_of_windows(contig, start, length)
+    for size in np.unique(n_bytes):
+        rows = np.flatnonzero(n_bytes == size)
+        for first in range(0, len(rows), _WINDOWS_AT_ONCE):
+            here = rows[first : first + _WINDOWS_AT_ONCE]
+            letters = genome.glimpses(contig, start[here], int(size))
+            if letters is None:
+                return None
+            bare[here] = ~encode(letters).any(axis=1)
+    return bare
+
+
+def _all_n_in_order(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
+    """Return the same of any windows, sorted, reading the contig in order."""
+    empty = np.empty(len(start), dtype=bool)
+    apart = np.diff(start) > length + _GAP
+    other_block = np.diff(np.floor_divide(start, _BLOCK)) > 0
+    for windows in np.split(np.arange(len(start)), np.flatnonzero(apart | other_block) + 1):
+        if len(windows):
+            origin = int(start[windows[0]])
+            end = int(start[windows[-1]]) + length
+            known = encode(genome.fetch(contig, origin, end).encode("ascii")) != 0
+            seen = np.zeros(len(known) + 1, dtype=np.int32)
+            np.cumsum(known, out=seen[1:])
+            offset = start[windows] - origin
+            empty[windows] = seen[offset + length] == seen[offset]
+    return empty

@@ -1,0 +1,320 @@
+"""Contacts between peaks: positives from chromatin loops, and negatives that differ in one respect.
+
+The published ChIA-PET lists are made this way (Liu, Zhu, Zhang, Comput Biomed 2026;1:202525).
+Coordinates are 0-based and half-open; `left` is the anchor that begins first.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from epipam.errors import RequestError
+from epipam.genome.windows import resize
+from epipam.pairs.formats import COLUMNS
+from epipam.pairs.overlaps import Places, overlapping
+from epipam.pairs.regions import Regions
+
+WINDOW_LENGTH = 1_000
+MOVE = 2_000
+PER_POSITIVE = 4
+# How far the distance of a matched negative may be from its positive's, as a share of it.
+DISTANCE_TOLERANCE = 0.05
+
+# Of a positive's left and right anchor: where its four moved negatives lie, in units of the move.
+MOVES = ((1, 1), (-1, -1), (0, 1), (-1, 0))
+CONTACT_COLUMNS = ("chrom", "left_start", "left_end", "right_start", "right_end")
+PEAK_COLUMNS = ("chrom", "start", "end", "signal")
+
+_ATTEMPTS = 200
+_COMPARED_AT_ONCE = 2_000
+
+
+class Contacts(NamedTuple):
+    """Contacts and what was left out.
+
+    Attributes
+    ----------
+    table
+        str `chrom`, int64 `left_start left_end right_start right_end`: windows of one length.
+    left_out
+        Number of loops, or of negatives, by the reason.
+    """
+
+    table: pd.DataFrame
+    left_out: dict[str, int]
+
+
+def loops_from_pairs(pairs: pd.DataFrame) -> Contacts:
+    """Return the anchors of a canonical pair table as loops, the left one first.
+
+    Loops between two chromosomes are left out.
+    """
+    cis = (pairs["enhancer_chrom"] == pairs["promoter_chrom"]).to_numpy()
+    pairs = pairs[cis]
+    first, second = (
+        pairs[[f"{anchor}_start", f"{anchor}_end"]].to_numpy()
+        for anchor in ("enhancer", "promoter")
+    )
+    swapped = (second[:, :1] < first[:, :1]) | (
+        (second[:, :1] == first[:, :1]) & (second[:, 1:] < first[:, 1:])
+    )
+    anchors = np.where(swapped, np.hstack([second, first]), np.hstack([first, second]))
+    table = pd.DataFrame(anchors, columns=list(CONTACT_COLUMNS[1:]))
+    table.insert(0, "chrom", pairs["enhancer_chrom"].to_numpy(dtype=object))
+    return Contacts(table, _counted({"between two chromosomes": int((~cis).sum())}))
+
+
+def peaks_from_regions(regions: Regions) -> pd.DataFrame:
+    """Return regions as a table of peaks, `chrom start end signal`."""
+    chrom = np.array(regions.contigs, dtype=object)[regions.contig]
+    columns = (chrom, regions.start, regions.end, regions.signal)
+    return pd.DataFrame(dict(zip(PEAK_COLUMNS, columns, strict=True)))
+
+
+def contacts_between_peaks(
+    loops: pd.DataFrame, peaks: pd.DataFrame, length: int = WINDOW_LENGTH
+) -> Contacts:
+    """Keep the loops of which both anchors meet a peak, as windows about those peaks.
+
+    An anchor that meets several peaks stands for the strongest of them, the leftmost where equal.
+
+    Parameters
+    ----------
+    loops
+        As `loops_from_pairs` gives them.
+    peaks
+        `chrom start end signal`; names differ from those of the loops by a leading `chr` at most.
+    length
+        Of the windows, bp.
+
+    Raises
+    ------
+    RequestError
+        Where loops and peaks share no chromosome.
+    """
+    peaks = _named_as(peaks, loops["chrom"])
+    left, right = (_strongest_peak(loops, side, peaks) for side in ("left", "right"))
+    met = (left >= 0) & (right >= 0)
+    shared = met & (left == right)
+    windows = resize(peaks["start"].to_numpy(), peaks["end"].to_numpy(), length)
+    chosen = np.flatnonzero(met & ~shared)
+    table = _windows(
+        loops["chrom"].to_numpy(dtype=object)[chosen],
+        windows[left[chosen]],
+        windows[right[chosen]],
+        length,
+    )
+    outside = (table["left_start"] < 0).to_numpy()
+    repeated = table.duplicated().to_numpy() & ~outside
+    left_out = {
+        "an anchor meets no peak": int((~met).sum()),
+        "both anchors meet the same peak": int(shared.sum()),
+        "a window begins before its chromosome": int(outside.sum()),
+        "the same two peaks as a loop before": int(repeated.sum()),
+    }
+    return Contacts(table[~(outside | repeated)].reset_index(drop=True), _counted(left_out))
+
+
+def moved_negatives(positives: pd.DataFrame, move: int = MOVE) -> Contacts:
+    """Move the anchors of every positive: both right, both left, the right one, the left one.
+
+    The moved window has lost its peak, and so finding a motif in each anchor is enough to tell
+    these negatives from positives, whether or not the two go together.
+
+    Parameters
+    ----------
+    positives
+        Windows of contacts.
+    move
+        How far, bp.
+
+    Returns
+    -------
+    Contacts
+        Four for every positive, in its order, but for those that overlap a positive pair.
+    """
+    steps = move * np.array(MOVES)
+    repeated = positives.loc[positives.index.repeat(len(MOVES))].reset_index(drop=True)
+    for side, by_side in zip(("left", "right"), steps.T, strict=True):
+        moved = np.tile(by_side, len(positives))
+        repeated[f"{side}_start"] += moved
+        repeated[f"{side}_end"] += moved
+    outside = (repeated["left_start"] < 0).to_numpy()
+    in_contact = overlaps_contact(repeated, positives) & ~outside
+    left_out = {
+        "a window begins before its chromosome": int(outside.sum()),
+        "overlaps a positive pair": int(in_contact.sum()),
+    }
+    return Contacts(repeated[~(outside | in_contact)].reset_index(drop=True), _counted(left_out))
+
+
+def matched_negatives(
+    positives: pd.DataFrame,
+    loops: pd.DataFrame,
+    peaks: pd.DataFrame,
+    *,
+    per_positive: int = PER_POSITIVE,
+    seed: int = 0,
+) -> Contacts:
+    """Draw pairs of peaks that are not in contact, at the distances of the positives.
+
+    Both anchors keep their peaks: what tells them from positives is the pairing itself.
+
+    Parameters
+    ----------
+    positives
+        Windows of contacts.
+    loops
+        All loops, kept or not: no negative overlaps one of them.
+    peaks
+        As for `contacts_between_peaks`.
+    per_positive
+        How many for each positive, on its chromosome, at its distance give or take 5%.
+
+    Returns
+    -------
+    Contacts
+        Distinct pairs, in the order of the positives.
+    """
+    lengths = positives["left_end"].to_numpy() - positives["left_start"].to_numpy()
+    length = int(lengths[0])
+    peaks = _named_as(peaks, loops["chrom"])
+    generator = np.random.default_rng(seed)
+    found, missing = [], 0
+    for chrom, here in positives.groupby("chrom", sort=False):
+        own = peaks[peaks["chrom"] == chrom]
+        starts = np.unique(resize(own["start"].to_numpy(), own["end"].to_numpy(), length))
+        in_contact = loops[loops["chrom"] == chrom]
+        drawn = _draw(starts[starts >= 0], here, in_contact, length, per_positive, generator)
+        missing += per_positive * len(here) - len(drawn)
+        names = np.full(len(drawn), chrom, dtype=object)
+        found.append(_windows(names, drawn[:, 0], drawn[:, 1], length))
+    return Contacts(
+        pd.concat(found, ignore_index=True), _counted({"no pair of peaks at its distance": missing})
+    )
+
+
+def overlaps_contact(pairs: pd.DataFrame, contacts: pd.DataFrame) -> np.ndarray:
+    """Flag, bool (n_pairs,), pairs whose two windows overlap the two anchors of one contact."""
+    flags = np.zeros(len(pairs), dtype=bool)
+    chroms = pairs["chrom"].to_numpy(dtype=object)
+    for chrom, own in contacts.groupby("chrom", sort=False):
+        here = np.flatnonzero(chroms == chrom)
+        theirs = own[list(CONTACT_COLUMNS[1:])].to_numpy()
+        for first in range(0, len(here), _COMPARED_AT_ONCE):
+            some = here[first : first + _COMPARED_AT_ONCE]
+            flags[some] = _overlap(
+                pairs.iloc[some][list(CONTACT_COLUMNS[1:])].to_numpy(), theirs
+            ).any(axis=1)
+    return flags
+
+
+def labelled_pairs(positives: pd.DataFrame, negatives: pd.DataFrame) -> pd.DataFrame:
+    """Return both as one canonical pair table, left anchor as enhancer, right as promoter."""
+    parts = []
+    for contacts, label in ((positives, 1), (negatives, 0)):
+        columns = {
+            "enhancer_chrom": contacts["chrom"],
+            "enhancer_start": contacts["left_start"],
+            "enhancer_end": contacts["left_end"],
+            "enhancer_name": _names(contacts, "left"),
+            "promoter_chrom": contacts["chrom"],
+            "promoter_start": contacts["right_start"],
+            "promoter_end": contacts["right_end"],
+            "promoter_name": _names(contacts, "right"),
+            "label": label,
+        }
+        parts.append(pd.DataFrame(columns)[list(COLUMNS)])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _strongest_peak(loops: pd.DataFrame, side: str, peaks: pd.DataFrame) -> np.ndarray:
+    """Return which peak each loop's anchor stands for, int64 (n_loops,); -1 where it meets none."""
+    best = np.full(len(loops), -1, dtype=np.int64)
+    loop, peak = overlapping(
+        Places(*(loops[column].to_numpy() for column in ("chrom", f"{side}_start", f"{side}_end"))),
+        Places(*(peaks[column].to_numpy() for column in ("chrom", "start", "end"))),
+    )
+    if len(loop):
+        signal, start = peaks["signal"].to_numpy()[peak], peaks["start"].to_numpy()[peak]
+        order = np.lexsort((start, -signal, loop))
+        first = np.unique(loop[order], return_index=True)
+        best[first[0]] = peak[order][first[1]]
+    return best
+
+
+def _draw(
+    starts: np.ndarray,
+    positives: pd.DataFrame,
+    loops: pd.DataFrame,
+    length: int,
+    per_positive: int,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Return starts of the windows of pairs of peaks on one chromosome, int64 (n, 2)."""
+    anchors = loops[list(CONTACT_COLUMNS[1:])].to_numpy()
+    taken: set[tuple[int, int]] = set()
+    drawn = []
+    for distance in (positives["right_start"] - positives["left_start"]).to_numpy():
+        wanted = per_positive
+        # Of all peaks that have a partner at this distance, in random order.
+        low = np.searchsorted(starts, starts + distance * (1 - DISTANCE_TOLERANCE), "left")
+        high = np.searchsorted(starts, starts + distance * (1 + DISTANCE_TOLERANCE), "right")
+        able = np.flatnonzero((high > low) & (starts[np.minimum(low, len(starts) - 1)] > starts))
+        for left in generator.permutation(able)[:_ATTEMPTS]:
+            right = int(generator.integers(low[left], high[left]))
+            pair = (int(starts[left]), int(starts[right]))
+            window = np.array([[pair[0], pair[0] + length, pair[1], pair[1] + length]])
+            if pair in taken or pair[1] - pair[0] < length or _overlap(window, anchors).any():
+                continue
+            taken.add(pair)
+            drawn.append(pair)
+            wanted -= 1
+            if not wanted:
+                break
+    return np.array(drawn, dtype=np.int64).reshape(-1, 2)
+
+
+def _overlap(pairs: np.ndarray, contacts: np.ndarray) -> np.ndarray:
+    """Compare int64 (n, 4) with (m, 4), columns as in CONTACT_COLUMNS: bool (n, m)."""
+
+    def meet(a: int, b: int) -> np.ndarray:
+        return (pairs[:, None, a] < contacts[None, :, b + 1]) & (
+            contacts[None, :, b] < pairs[:, None, a + 1]
+        )
+
+    return (meet(0, 0) & meet(2, 2)) | (meet(0, 2) & meet(2, 0))
+
+
+def _windows(chrom: np.ndarray, first: np.ndarray, second: np.ndarray, length: int) -> pd.DataFrame:
+    left, right = np.minimum(first, second), np.maximum(first, second)
+    columns = (chrom, left, left + length, right, right + length)
+    return pd.DataFrame(dict(zip(CONTACT_COLUMNS, columns, strict=True)))
+
+
+def _named_as(peaks: pd.DataFrame, chroms: pd.Series) -> pd.DataFrame:
+    """Return the peaks with chromosomes spelled as `chroms` are: a leading `chr` may differ."""
+    spelled = {str(chrom).removeprefix("chr"): chrom for chrom in chroms.unique()}
+    named = peaks["chrom"].map(lambda chrom: spelled.get(str(chrom).removeprefix("chr"), chrom))
+    if not named.isin(set(chroms.unique())).any():
+        raise RequestError(
+            f"loops (on {_some(chroms)}) and peaks (on {_some(peaks['chrom'])}) share no "
+            "chromosome; are they of one assembly?"
+        )
+    return peaks.assign(chrom=named).reset_index(drop=True)
+
+
+def _some(chroms: pd.Series) -> str:
+    return ", ".join(map(str, chroms.unique()[:3].tolist())) or "none"
+
+
+def _names(contacts: pd.DataFrame, side: str) -> pd.Series:
+    starts, ends = contacts[f"{side}_start"].astype(str), contacts[f"{side}_end"].astype(str)
+    return contacts["chrom"].astype(str) + ":" + starts + "-" + ends
+
+
+def _counted(left_out: dict[str, int]) -> dict[str, int]:
+    return {reason: n for reason, n in left_out.items() if n}

@@ -1,0 +1,1 @@
+"""What the machine gives: files that appear whole, places, memory, devices, dask workers."""

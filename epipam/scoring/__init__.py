@@ -1,0 +1,1 @@
+"""Scoring pairs of a genome, and writing the scores."""

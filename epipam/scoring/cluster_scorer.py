@@ -1,0 +1,130 @@
+"""Scoring on the workers of a cluster: a piece of the pair table is a task.
+
+A worker loads the model and the genome's index at its first task and keeps them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from distributed import Client
+
+from epipam.genome.fasta import Genome
+from epipam.models.folder import WEIGHTS_FILE
+from epipam.models.registry import read_config
+from epipam.pairs.checks import PairCheck
+from epipam.pairs.table import PairTable
+from epipam.runtime.cluster import in_order
+from epipam.runtime.memory import keep_freed_memory
+from epipam.scoring.engine import Engine
+from epipam.scoring.score import CheckedTable, Scored, TableScorer, load_engine, read_windows
+from epipam.scoring.settings import EngineRecipe
+
+# Small enough that the last tasks of a table end at about the same time.
+PIECE_ROWS = 5_000
+_ANCHOR_COLUMNS = [
+    f"{anchor}_{column}"
+    for anchor in ("enhancer", "promoter")
+    for column in ("chrom", "start", "end")
+]
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """Pairs to score: the columns of both anchors, and the genome's contig for each name."""
+
+    recipe: EngineRecipe
+    genome: Path
+    anchors: pd.DataFrame
+    contigs: dict[str, str]
+
+
+class ClusterScorer(TableScorer):
+    """Scores pieces of a table on the workers of a cluster, a few ahead of the one to be written.
+
+    Parameters
+    ----------
+    client
+        Of the cluster.
+    recipe
+        Of the engine; on workers elsewhere its model must lie at the same path.
+    piece_rows
+        Rows of a task.
+    """
+
+    def __init__(self, client: Client, recipe: EngineRecipe, piece_rows: int = PIECE_ROWS) -> None:
+        self.client = client
+        self.recipe = replace(recipe, model=recipe.model.absolute())
+        self._config = read_config(recipe.model)
+        self._piece_rows = piece_rows
+
+    @property
+    def enhancer_length(self) -> int:
+        return self._config["enhancer_length"]
+
+    @property
+    def promoter_length(self) -> int:
+        return self._config["promoter_length"]
+
+    @property
+    def piece_rows(self) -> int:
+        return self._piece_rows
+
+    def score_tables(self, pieces: Iterator[CheckedTable], genome: Genome) -> Iterator[Scored]:
+        waiting: deque[CheckedTable] = deque()
+
+        def tasks() -> Iterator[ScoreTask]:
+            for table, check in pieces:
+                waiting.append((table, check))
+                yield self._task(table, check, genome)
+
+        for logits in in_order(self.client, score_pairs, tasks()):
+            table, check = waiting.popleft()
+            found = np.full(len(table), np.nan)
+            found[check.usable] = logits
+            yield table, check, found
+
+    def _task(self, table: PairTable, check: PairCheck, genome: Genome) -> ScoreTask:
+        anchors = table.frame.loc[check.usable, _ANCHOR_COLUMNS]
+        return ScoreTask(self.recipe, genome.path.absolute(), anchors, check.contigs)
+
+
+def score_pairs(task: ScoreTask) -> np.ndarray:
+    """Return the logits of a task's pairs, float64 (n_pairs,); on a worker."""
+    if task.anchors.empty:
+        return np.empty(0)
+    engine = _engine(task.recipe, _stamp(task.recipe.model / WEIGHTS_FILE))
+    windows = read_windows(
+        task.anchors,
+        _genome(task.genome, _stamp(task.genome)),
+        task.contigs,
+        engine.enhancer_length,
+        engine.promoter_length,
+    )
+    return engine.logits(windows)
+
+
+@lru_cache(maxsize=1)
+def _engine(recipe: EngineRecipe, stamp: object) -> Engine:
+    keep_freed_memory()
+    return load_engine(recipe.model, recipe.device, recipe.batch_size, recipe.cache_size)
+
+
+@lru_cache(maxsize=1)
+def _genome(path: Path, stamp: object) -> Genome:
+    return Genome(path)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is replaced: a worker may outlive several runs."""
+    try:
+        stat = path.stat()
+    except OSError:  # whoever opens it says what is wrong
+        return None
+    return stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,90 @@
+"""What turns the windows of pairs into logits, and the plain way to do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from epipam.models import Network
+from epipam.scoring.settings import BATCH_SIZE
+
+
+@dataclass(frozen=True)
+class PairWindows:
+    """The windows of some pairs, each distinct window once.
+
+    Attributes
+    ----------
+    enhancer, promoter
+        uint8 (n_distinct, ceil(L / 2)): packed one-hot.
+    enhancer_row, promoter_row
+        int64 (n_pairs,): which distinct window each pair reads.
+    """
+
+    enhancer: np.ndarray
+    promoter: np.ndarray
+    enhancer_row: np.ndarray
+    promoter_row: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.enhancer_row)
+
+
+class Engine(Protocol):
+    """What turns windows into logits; a faster one may work per distinct window."""
+
+    device: torch.device
+
+    @property
+    def enhancer_length(self) -> int:
+        """Window length, bp."""
+
+    @property
+    def promoter_length(self) -> int:
+        """Window length, bp."""
+
+    def logits(self, windows: PairWindows) -> np.ndarray:
+        """Return float64 (n_pairs,)."""
+
+
+class PlainEngine:
+    """Batched forward passes of the whole network.
+
+    Parameters
+    ----------
+    network
+        The model.
+    device
+        Where it runs.
+    batch_size
+        Pairs per forward pass.
+    """
+
+    def __init__(
+        self, network: Network, device: torch.device, batch_size: int = BATCH_SIZE
+    ) -> None:
+        self.network = network.to(device).eval()
+        self.device = device
+        self.batch_size = batch_size
+
+    @property
+    def enhancer_length(self) -> int:
+        return self.network.config.enhancer_length
+
+    @property
+    def promoter_length(self) -> int:
+        return self.network.config.promoter_length
+
+    def logits(self, windows: PairWindows) -> np.ndarray:
+        found = np.empty(len(windows), dtype=np.float64)
+        with torch.inference_mode():
+            for start in range(0, len(windows), self.batch_size):
+                rows = slice(start, start + self.batch_size)
+                enhancer = torch.from_numpy(windows.enhancer[windows.enhancer_row[rows]])
+                promoter = torch.from_numpy(windows.promoter[windows.promoter_row[rows]])
+                logits = self.network(enhancer.to(self.device), promoter.to(self.device))
+                found[rows] = logits.double().cpu().numpy()
+        return found

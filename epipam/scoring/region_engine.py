@@ -1,0 +1,145 @@
+"""Exact scoring of many pairs that share their windows: what depends on one window is done once.
+
+Three facts make it exact and fast (DESIGN.md section 3 gives the network):
+
+- block 1 reads one window only, and one-hot sequence can be convolved by look-up;
+- after the first PAM the features are `M * (1 + A)` with A one number per position, so block 2's
+  convolution at position i is `sum_k (1 + A[i + k]) * (W[:, :, k] M)[:, i + k]`, whose second
+  factor reads one window only;
+- what is left per pair is the first relation matrix, its maxima, and the small blocks.
+
+Pairs are worked on in tiles, sorted by enhancer: the enhancers of a tile against the promoters
+each is paired with, then each promoter against its enhancers, then what follows block 2 for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from epipam.models import Epipam
+from epipam.scoring.branch import Branch, KeptRegions, SomeBranch
+from epipam.scoring.compiled_tiles import CompiledBranch, CompiledTiles
+from epipam.scoring.engine import PairWindows
+from epipam.scoring.settings import CACHE_SIZE
+from epipam.scoring.tile_scorer import TileScorer, Tiling, TorchTiles
+
+# Three relation matrices of 297 by 198 stay in a core's own cache until their maxima are taken.
+CPU_TILING = Tiling(pairs=512, windows=16, enhancers=1, relations=180_000)
+GPU_TILING = Tiling(pairs=4_096, windows=16, enhancers=16, relations=1 << 28)
+
+
+class RegionEngine:
+    """Scores pairs by tiles of shared windows; equal to full forward passes but for rounding.
+
+    On a CPU each of torch's threads works on tiles of its own, where there are several: small
+    products gain little from being split.
+
+    Parameters
+    ----------
+    network
+        A model with position attention; its weights are read here, once.
+    device
+        Where it runs.
+    cache_size
+        Bytes of what is kept per promoter, from one call to the next as well.
+    tiling
+        How much is worked on at once; by default what suits the device.
+    """
+
+    def __init__(
+        self,
+        network: Epipam,
+        device: torch.device,
+        cache_size: int = CACHE_SIZE,
+        tiling: Tiling | None = None,
+    ) -> None:
+        if not network.config.shares_first_block:
+            raise ValueError(
+                "the network has no position attention, or reads no bases: score it by "
+                "forward passes"
+            )
+        self.network = network.to(device).eval()
+        self.device = device
+        on_cpu = device.type == "cpu"
+        self.tiling = tiling or (CPU_TILING if on_cpu else GPU_TILING)
+        self.n_threads = torch.get_num_threads() if on_cpu else 1
+        size = cache_size // self.n_threads
+        self._scorers: list[TileScorer]
+        if on_cpu and _is_finite(network):
+            self._scorers = self._new_scorers(CompiledBranch, CompiledTiles, size)
+        else:
+            self._scorers = self._new_scorers(Branch, TorchTiles, size)
+        self._pairs_per_tile = min(self.tiling.pairs, self._scorers[0].promoters.capacity)
+
+    @property
+    def enhancer_length(self) -> int:
+        return self.network.config.enhancer_length
+
+    @property
+    def promoter_length(self) -> int:
+        return self.network.config.promoter_length
+
+    def logits(self, windows: PairWindows) -> np.ndarray:
+        """Return float64 (n_pairs,), in the order of the pairs."""
+        found = np.empty(len(windows), dtype=np.float64)
+        order = np.lexsort((windows.promoter_row, windows.enhancer_row))
+        tiles = [
+            order[first : first + self._pairs_per_tile]
+            for first in range(0, len(order), self._pairs_per_tile)
+        ]
+
+        def score(scorer: TileScorer, some: list[np.ndarray]) -> None:
+            for tile in some:
+                found[tile] = scorer.logits(windows, tile)
+
+        n_spans = min(self.n_threads, len(tiles))
+        if n_spans <= 1:  # torch's own threads split each operation
+            score(self._scorers[0], tiles)
+            return found
+        # Neighbouring tiles share promoters: each thread gets a span of them.
+        cuts = np.linspace(0, len(tiles), n_spans + 1).astype(int)
+        spans = [tiles[first:last] for first, last in pairwise(cuts)]
+        with _one_thread_each(n_spans) as pool:
+            list(pool.map(score, self._scorers, spans))
+        return found
+
+    @torch.inference_mode()
+    def _new_scorers(
+        self,
+        branch: Callable[[Epipam, str], SomeBranch],
+        tiles: Callable[[Epipam, SomeBranch, KeptRegions[SomeBranch], Tiling], TileScorer],
+        cache_size: int,
+    ) -> list[TileScorer]:
+        enhancer, promoter = (branch(self.network, name) for name in ("enhancer", "promoter"))
+        return [
+            tiles(
+                self.network,
+                enhancer,
+                KeptRegions(promoter, cache_size, self.tiling.windows),
+                self.tiling,
+            )
+            for _ in range(self.n_threads)
+        ]
+
+
+def _is_finite(network: Epipam) -> bool:
+    """Whether no weight is NaN or infinite: compiled maxima leave NaN out, torch's do not."""
+    return all(bool(weights.isfinite().all()) for weights in network.state_dict().values())
+
+
+@contextmanager
+def _one_thread_each(n_threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads in which torch splits nothing further."""
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(n_threads, "score", torch.set_num_threads, (1,)) as pool:
+            yield pool
+    finally:
+        # In other threads, too, this is what new ones begin with.
+        torch.set_num_threads(before)

@@ -1,0 +1,1 @@
+"""Training a model, once or over folds."""

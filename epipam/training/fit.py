@@ -1,0 +1,387 @@
+"""Training: the loss, the loop (Lightning's), and the run folder it leaves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pandas as pd
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+from epipam.errors import ModelError, RequestError
+from epipam.evaluation.audit import SplitAudit, audit_split
+from epipam.evaluation.evaluate import Evaluation, evaluate
+from epipam.evaluation.prediction import check_lengths, predict_store, score_partners
+from epipam.loading.data_module import DataSettings, PairDataModule
+from epipam.loading.random_pairs import Split
+from epipam.loading.splits import PARTS, Part, was_chosen_on_test
+from epipam.models import Network, create_model, load_model, save_model
+from epipam.models.calibration import write_map
+from epipam.models.card import write_card
+from epipam.models.embedding import embeds, initialise_embeddings
+from epipam.models.folder import RUN_MODEL
+from epipam.models.kmer_gbm import KmerGbm
+from epipam.models.registry import model_config, model_name
+from epipam.pairs.table import COLUMNS
+from epipam.runtime.devices import describe_device
+from epipam.runtime.files import write_text
+from epipam.store import Store
+from epipam.training.calibrating import fit_map
+from epipam.training.classifier import MONITORED, PairClassifier
+from epipam.training.provenance import run_provenance, run_request
+from epipam.training.run_folder import (
+    CHECKPOINTS,
+    HISTORY,
+    METRICS,
+    History,
+    RunStopped,
+    claimed_run,
+    read_epoch,
+)
+from epipam.training.settings import TrainSettings
+
+CHECKPOINT_STEPS = 100
+PREDICTIONS = "predictions.tsv"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run.
+
+    Attributes
+    ----------
+    run
+        Its folder.
+    best_epoch
+        From 1.
+    evaluation
+        Of the test part.
+    leaked
+        What a random split gives away; None where the split is by chromosome.
+    """
+
+    run: Path
+    best_epoch: int
+    evaluation: Evaluation
+    leaked: SplitAudit | None = None
+
+    def lines(self) -> Iterator[str]:
+        """Yield the result for a person."""
+        yield f"{self.run}: best epoch {self.best_epoch}"
+        yield from self.evaluation.lines()
+        if self.leaked is not None:
+            yield self.leaked.sentence()
+
+
+def train(
+    store: Store,
+    split: Split,
+    run: str | Path,
+    settings: TrainSettings | None = None,
+    data: DataSettings | None = None,
+    *,
+    progress: bool = True,
+) -> TrainResult | None:
+    """Train one model on one split of a store; leave a run folder.
+
+    The folder holds `model/` (the best epoch's weights, and the map that calibrates its
+    probabilities, unless the epoch was chosen on the test part), `metrics.json`, `history.csv`,
+    `predictions.tsv` (the test part) and `checkpoints/`. A run that was stopped goes on from
+    `checkpoints/last.ckpt` when it is started again.
+
+    Parameters
+    ----------
+    store, split
+        What to train on.
+    run
+        Folder of the run. A finished run, which has a `metrics.json`, is refused.
+    progress
+        Whether to show a bar; epochs are logged in either case.
+
+    Returns
+    -------
+    TrainResult
+        None in the processes of a distributed run that are not the first.
+
+    Raises
+    ------
+    RequestError
+        Where `run` is finished, or was begun with other settings, or a part has no pairs to
+        read; nothing is written then.
+    EpipamError
+        Where training was stopped with Ctrl-C.
+    """
+    settings = (settings or TrainSettings()).with_model_defaults()
+    data = data or DataSettings()
+    run = Path(run)
+    L.seed_everything(settings.seed, verbose=False)
+    network = initial_network(store, settings)
+    request = run_request(store, split, settings, data)
+    module = PairDataModule(store, split, data)
+    outcome = _Outcome(run, store, split, settings, data, request)
+    if isinstance(network, KmerGbm):
+        return _train_trees(network, module, outcome)
+    best = ModelCheckpoint(
+        run / CHECKPOINTS,
+        filename="best",
+        monitor=MONITORED,
+        mode="max",
+        enable_version_counter=False,
+    )
+    trainer = _trainer(run, settings, best, progress)
+    module.check(trainer.world_size)
+    if trainer.world_size > 1:
+        # Which rows come when depends on it.
+        request["processes"] = trainer.world_size
+    with claimed_run(run, request, first=trainer.is_global_zero):
+        if trainer.is_global_zero:
+            _log_beginning(split, settings, network, trainer)
+        # Weights are the first process's; dropout is each process's own.
+        torch.manual_seed(settings.seed + trainer.global_rank)
+        classifier = PairClassifier(network, settings)
+        _fit(trainer, classifier, module, run / CHECKPOINTS / "last.ckpt")
+        if not trainer.is_global_zero:
+            return None
+        state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+        classifier.load_state_dict(state["state_dict"])
+        return outcome.keep(network, int(state["epoch"]) + 1, trainer.strategy.root_device)
+
+
+def _train_trees(network: KmerGbm, module: PairDataModule, outcome: _Outcome) -> TrainResult:
+    from epipam.training.boosting import boost
+
+    settings = outcome.settings
+    if settings.init is not None:
+        raise RequestError(f"{settings.model} begins from nothing: leave out --init")
+    if _processes(settings) not in (("auto", 1), ("1", 1)):
+        raise RequestError(f"{settings.model} trains in one process: leave out --devices, --nodes")
+    module.check()
+    with claimed_run(outcome.run, outcome.request):
+        _log_parts(outcome.split)
+        boosted = boost(network, module, settings, outcome.run / HISTORY)
+        return outcome.keep(boosted.network, boosted.rounds, torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a run is of, and what it leaves once a model is trained."""
+
+    run: Path
+    store: Store
+    split: Split
+    settings: TrainSettings
+    data: DataSettings
+    request: dict[str, Any]
+
+    def keep(self, network: Network, best_epoch: int, device: torch.device) -> TrainResult:
+        """Write the model, its predictions on the test part, and what they are worth."""
+        provenance = run_provenance(self.request, self.store, self.settings, best_epoch)
+        model = self.run / RUN_MODEL
+        save_model(network, model, provenance)
+        self._calibrate(network, model, device)
+        test, train = self.split.part("test"), self.split.part("train")
+        trained = labelled_pairs(self.store, train)
+        batch_size, seed = self.data.batch_size, self.settings.seed
+        predictions = predict_store(
+            network,
+            self.store,
+            test.contigs,
+            pairs=test.pairs,
+            device=device,
+            batch_size=batch_size,
+        )
+        partners = score_partners(
+            network, self.store, predictions, seed=seed, device=device, batch_size=batch_size
+        )
+        evaluation = evaluate(
+            predictions,
+            predictions["probability"].to_numpy(),
+            trained,
+            partners=partners,
+            seed=seed,
+        )
+        write_text(self.run / PREDICTIONS, predictions.to_csv(sep="\t", index=False))
+        metrics = {
+            "provenance": provenance,
+            "validation": read_epoch(self.run / HISTORY, best_epoch),
+            "test": evaluation.to_json(),
+        }
+        leaked = None
+        if test.pairs is not None:
+            lengths = (self.store.enhancer_length, self.store.promoter_length)
+            leaked = audit_split(trained, predictions, *lengths)
+            metrics["leakage"] = leaked.to_json()
+        write_card(model, metrics)
+        write_text(self.run / METRICS, json.dumps(metrics, indent=2) + "\n")
+        return TrainResult(self.run, best_epoch, evaluation, leaked)
+
+    def _calibrate(self, network: Network, model: Path, device: torch.device) -> None:
+        """Fit the map of probabilities on the validation part, where it has both labels.
+
+        No map is fitted where that is the test part: it would make the test pairs' probabilities
+        right by having read their labels.
+        """
+        if was_chosen_on_test(self.request["split"]):
+            logger.info("probabilities are not calibrated: the validation pairs are the test pairs")
+            return
+        try:
+            found = fit_map(
+                network,
+                model,
+                self.store,
+                self.split.part("validation"),
+                device=device,
+                batch_size=self.data.batch_size,
+            )
+        except RequestError as error:
+            logger.info("probabilities are not calibrated: %s", error)
+            return
+        write_map(model, found)
+
+
+def labelled_pairs(store: Store, part: Part) -> pd.DataFrame:
+    """Return the labelled pairs of a part, canonical columns."""
+    frame = pd.concat([store.pairs(contig) for contig in part.contigs], ignore_index=True)
+    known = frame["label"] >= 0
+    if part.pairs is not None:
+        known &= frame["pair"].isin(part.pairs)
+    return frame.loc[known, list(COLUMNS)].reset_index(drop=True)
+
+
+def _log_beginning(
+    split: Split, settings: TrainSettings, network: Network, trainer: L.Trainer
+) -> None:
+    _log_parts(split)
+    if settings.init is not None:
+        logger.info("starting from %s: %s", settings.init, network.provenance.get("about", "?"))
+    elif settings.embedding is None and embeds(network):
+        logger.info("6-mer vectors start random: --embedding gives them a beginning")
+    device = describe_device(trainer.strategy.root_device)
+    others = f", the first of {trainer.world_size} processes" if trainer.world_size > 1 else ""
+    logger.info("device: %s%s", device, others)
+
+
+def _log_parts(split: Split) -> None:
+    for part in PARTS:
+        logger.info("%s: %s", part, split.describe(part))
+
+
+def _trainer(
+    run: Path, settings: TrainSettings, best: ModelCheckpoint, progress: bool
+) -> L.Trainer:
+    devices, nodes = _processes(settings)
+    last = partial(
+        ModelCheckpoint, run / CHECKPOINTS, filename="last", enable_version_counter=False
+    )
+    try:
+        with _quiet_lightning():
+            return L.Trainer(
+                accelerator=settings.accelerator,
+                devices=devices,
+                num_nodes=nodes,
+                precision=settings.precision,  # type: ignore[arg-type]
+                max_epochs=settings.epochs,
+                callbacks=[
+                    best,
+                    EarlyStopping(
+                        MONITORED, mode="max", patience=settings.patience, check_finite=False
+                    ),
+                    last(every_n_train_steps=CHECKPOINT_STEPS),
+                    last(every_n_epochs=1, save_on_train_epoch_end=True),
+                    History(run / HISTORY),
+                ],
+                default_root_dir=run,
+                logger=False,
+                enable_progress_bar=progress,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+                num_sanity_val_steps=0,
+            )
+    except (ValueError, TypeError, MisconfigurationException) as error:
+        reason = " ".join(str(error).split())
+        raise RequestError(
+            f"accelerator {settings.accelerator}, devices {devices}, nodes {nodes}, "
+            f"precision {settings.precision}: {reason}"
+        ) from None
+
+
+def _processes(settings: TrainSettings) -> tuple[str, int]:
+    """Return devices of each node, and nodes; those of torchrun where it started this process."""
+    devices, nodes = settings.devices, settings.nodes
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        if devices == "auto":
+            devices = os.environ["LOCAL_WORLD_SIZE"]
+        if nodes == 1:
+            nodes = int(os.environ["GROUP_WORLD_SIZE"])
+    return devices, nodes
+
+
+def _fit(
+    trainer: L.Trainer, classifier: PairClassifier, module: PairDataModule, last: Path
+) -> None:
+    """Train, from the last checkpoint where there is one."""
+    resumed = last if last.exists() else None
+    if resumed:
+        logger.info("going on from %s", resumed)
+    try:
+        with _quiet_lightning():
+            trainer.fit(classifier, module, ckpt_path=resumed, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        raise RunStopped(f"{last.parent.parent}: stopped; the same command goes on") from None
+
+
+def initial_network(store: Store, settings: TrainSettings) -> Network:
+    """Return the network that training begins with.
+
+    Raises
+    ------
+    ModelError, RequestError
+        Where there is no such model for this store's windows, or a file it begins with does not
+        fit it.
+    """
+    if settings.init is None:
+        config = model_config(
+            settings.model, store.enhancer_length, store.promoter_length, settings.shape
+        )
+        network = create_model(settings.model, config)
+    else:
+        if settings.shape:
+            raise RequestError("a model that is started from has its shape: leave out --set")
+        network = load_model(settings.init)
+        if (name := model_name(network)) != settings.model:
+            raise ModelError(
+                f"{settings.init}: is of model {name}, not {settings.model}; pass --model {name}"
+            )
+        check_lengths(network, store.enhancer_length, store.promoter_length, str(store.path))
+    if settings.embedding is not None:
+        initialise_embeddings(network, settings.embedding)
+    return network.train()
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Leave Lightning's tips, hardware notes and advice out of the user's log for a while."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [log.level for log in loggers]
+    for log in loggers:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for log, level in zip(loggers, levels, strict=True):
+            log.setLevel(level)

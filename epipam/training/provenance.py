@@ -1,0 +1,81 @@
+"""What a number or a model comes from: digests of its inputs, settings, seed, versions."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from typing import Any
+
+import lightning as L
+import torch
+import torchmetrics
+
+from epipam.loading.data_module import DataSettings
+from epipam.loading.random_pairs import Split
+from epipam.models.folder import WEIGHTS_FILE, read_config
+from epipam.pairs.table import digest
+from epipam.store import Store
+from epipam.training.settings import TrainSettings
+from epipam.version import __version__
+
+# What a run may change between its beginning and its end, since it changes no number but for
+# rounding.
+_MACHINE = ("accelerator", "devices", "nodes")
+
+
+def run_request(
+    store: Store, split: Split, settings: TrainSettings, data: DataSettings
+) -> dict[str, Any]:
+    """Return what a run is of: what it must agree in to be gone on with."""
+    return {
+        "store": store_record(store),
+        "split": split.record(),
+        "training": training_record(settings),
+        "data": data_record(data),
+    }
+
+
+def run_provenance(
+    request: dict[str, Any], store: Store, settings: TrainSettings, best_epoch: int
+) -> dict[str, Any]:
+    """Return what made a model: digests, chromosomes, settings, versions."""
+    about = settings.about or f"trained on the pairs of {store.attributes['pairs']['name']}"
+    initial = read_config(settings.init).get("provenance") if settings.init else None
+    return {
+        "about": about,
+        **request,
+        "best_epoch": best_epoch,
+        "initial_model": initial,
+        "versions": versions(),
+    }
+
+
+def store_record(store: Store) -> dict[str, Any]:
+    """Return what tells a store from another: digests of genome and pairs, shifts, seed."""
+    return {key: store.attributes[key] for key in ("genome", "pairs", "augmentation", "seed")}
+
+
+def training_record(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings of training; files by content, since a path may change."""
+    files = {
+        "init": digest(settings.init / WEIGHTS_FILE) if settings.init is not None else None,
+        "embedding": digest(settings.embedding) if settings.embedding is not None else None,
+    }
+    values = {**asdict(settings), **files}
+    return {key: value for key, value in values.items() if key not in _MACHINE}
+
+
+def data_record(data: DataSettings) -> dict[str, Any]:
+    """Return the settings of reading that decide what is read when."""
+    return {key: value for key, value in asdict(data).items() if key != "workers"}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes."""
+    return {
+        "epipam": __version__,
+        "torch": torch.__version__,
+        "lightning": L.__version__,
+        "torchmetrics": torchmetrics.__version__,
+        "python": platform.python_version(),
+    }
