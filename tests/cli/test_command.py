@@ -1,13 +1,16 @@
 """What all commands share: exit codes, one line per error, `--debug`, quick help."""
 
+import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import epipam.cli
 from epipam.cli import COMMANDS, main
 from epipam.cli.command import EpipamCommand, json_option, print_result
 from epipam.errors import EpipamError, RequestError
@@ -100,6 +103,36 @@ def test_every_command_explains_itself(name):
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
+
+
+def test_the_list_of_commands_imports_none_of_them_nor_what_they_need():
+    program = (
+        "import sys\n"
+        "from click.testing import CliRunner; from epipam.cli import main\n"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('epipam.')))\n"
+        "print(*sorted({'numpy', 'pandas', 'zarr', 'torch', 'rich'} & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["epipam.cli epipam.version", ""]
+
+
+def test_no_summary_is_cut_in_the_list_of_commands():
+    printed = CliRunner().invoke(main, ["--help"], terminal_width=80).stdout.splitlines()
+    for name, command in COMMANDS.items():
+        assert any(line.split() == [name, *command.summary.split()] for line in printed), name
+
+
+def test_every_command_of_the_room_is_listed():
+    homes = {command.home for command in COMMANDS.values()}
+    for file in Path(epipam.cli.__file__).parent.glob("[a-z]*.py"):
+        module = importlib.import_module(f"epipam.cli.{file.stem}")
+        for name, found in vars(module).items():
+            if isinstance(found, EpipamCommand) and found.callback.__module__ == module.__name__:
+                parts_of_groups = {"export", "register"}
+                assert f"{file.stem}:{name}" in homes or found.name in parts_of_groups, name
 
 
 def test_help_needs_no_torch():
