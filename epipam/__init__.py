@@ -1,7 +1,8 @@
 """epipam: enhancer-promoter interactions from sequence, at the scale of genomes.
 
 The names below are what most Python users need; each is imported when it is first asked for, so
-that `import epipam` takes no time. `docs/tutorial.md` shows them at work.
+that `import epipam` takes no time. `docs/tutorial.md` shows them at work, and
+`docs/architecture.md` the rooms behind them.
 
 | name | is |
 |---|---|
@@ -18,10 +19,10 @@ that `import epipam` takes no time. `docs/tutorial.md` shows them at work.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from epipam.version import __version__
+import lazy_loader
 
 if TYPE_CHECKING:
     from epipam.evaluation.evaluate import evaluate
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from epipam.store.reader import open_store
     from epipam.store.writer import build_store
     from epipam.training.fit import train
+    from epipam.version import __version__
 
 __all__ = [
     "PairDataModule",
@@ -47,24 +49,20 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {
-    "PairDataModule": "loading.data_module",
-    "build_store": "store.writer",
-    "evaluate": "evaluation.evaluate",
-    "fold_split": "loading.splits",
-    "load_model": "models.registry",
-    "open_store": "store.reader",
-    "pair_regions": "pairs.frames",
-    "score_pairs": "scoring.frames",
-    "train": "training.fit",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evaluation.evaluate": ["evaluate"],
+        "loading.data_module": ["PairDataModule"],
+        "loading.splits": ["fold_split"],
+        "models.registry": ["load_model"],
+        "pairs.frames": ["pair_regions"],
+        "scoring.frames": ["score_pairs"],
+        "store.reader": ["open_store"],
+        "store.writer": ["build_store"],
+        "training.fit": ["train"],
+        "version": ["__version__"],
+    },
+)
+# Where modules that Kipoi folders exported before import are still found: `epipam.kipoi_batches`.
+__path__.append(str(Path(__file__).parent / "kipoi" / "moved"))
