@@ -77,7 +77,7 @@ def evaluate(
     from epipam.evaluation import evaluate as evaluation
     from epipam.evaluation.audit import audit_store
     from epipam.models import load_model
-    from epipam.report import evaluation_page
+    from epipam.report.evaluation_page import evaluation_page
     from epipam.runtime.devices import choose_device, describe_device
     from epipam.store import Store
     from epipam.training.fit import labelled_pairs
@@ -207,7 +207,7 @@ def _drawn(store: Store, own: dict[str, Any]) -> RandomPairs | None:
 def _motif_part(folder: Path, model: Path) -> MotifPart:
     from epipam.models.folder import WEIGHTS_FILE
     from epipam.pairs.table import digest
-    from epipam.report import motif_part
+    from epipam.report.motif_part import motif_part
 
     return motif_part(folder, digest(model / WEIGHTS_FILE))
 

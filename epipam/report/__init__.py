@@ -1,13 +1,9 @@
-"""Figures of a result, and the page that shows it whole."""
+"""Pages and figures of a result.
 
-from epipam.report.evaluation_page import evaluation_page
-from epipam.report.figures import Site, relation_figure, roc_pr_figure
-from epipam.report.motif_part import motif_part
+The result of an evaluation comes in. One HTML file goes out that needs nothing beside it, or a
+figure.
+"""
 
-__all__ = [
-    "Site",
-    "evaluation_page",
-    "motif_part",
-    "relation_figure",
-    "roc_pr_figure",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,12 +1,9 @@
-"""Genomes and pairs with a known grammar: synthetic data whose truth is written beside it."""
+"""Genomes and pairs with a known grammar: synthetic data whose truth is written beside it.
 
-from __future__ import annotations
+Settings come in, or the coordinates of real pairs. A FASTA, labelled pairs and every planted site
+go out.
+"""
 
-from epipam.simulate.simulation import (
-    SimulationResult,
-    SimulationSettings,
-    contig_lengths,
-    simulate,
-)
+import lazy_loader
 
-__all__ = ["SimulationResult", "SimulationSettings", "contig_lengths", "simulate"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

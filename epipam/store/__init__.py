@@ -1,39 +1,10 @@
-"""The store: packed windows of pairs, chromosome by chromosome, in a Zarr folder."""
+"""The store: packed windows of pairs, chromosome by chromosome, in a Zarr folder.
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+A genome and a pair table come in. A folder goes out that is complete or absent, whose bytes depend
+on its inputs and seed alone. `schema` holds the facts of the format; `store/README.md` of the
+repository explains them.
+"""
 
-if TYPE_CHECKING:
-    from epipam.store.merging import MergedStore, merge_stores
-    from epipam.store.reader import Damage, Rows, Store
-    from epipam.store.settings import StoreSettings
-    from epipam.store.writer import BuildResult, build_store
+import lazy_loader
 
-__all__ = [
-    "BuildResult",
-    "Damage",
-    "MergedStore",
-    "Rows",
-    "Store",
-    "StoreSettings",
-    "build_store",
-    "merge_stores",
-]
-
-_MODULES = {
-    "BuildResult": "writer",
-    "Damage": "reader",
-    "MergedStore": "merging",
-    "Rows": "reader",
-    "Store": "reader",
-    "StoreSettings": "settings",
-    "build_store": "writer",
-    "merge_stores": "merging",
-}
-
-
-def __getattr__(name: str) -> object:
-    # At first use: a process that writes a contig needs neither zarr nor pandas, and starts sooner.
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

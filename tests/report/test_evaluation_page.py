@@ -12,7 +12,7 @@ from epipam.evaluation.audit import audit
 from epipam.evaluation.evaluate import evaluate, score_all
 from epipam.evaluation.metrics import auroc
 from epipam.evaluation.partners import NOBODY, PartnerScores, draw_partners
-from epipam.report import evaluation_page
+from epipam.report.evaluation_page import evaluation_page
 from epipam.report.motif_part import Logo, MotifPart
 from epipam.report.tables import Table, text
 

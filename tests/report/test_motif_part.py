@@ -8,7 +8,7 @@ import json
 import pytest
 
 from epipam.errors import RequestError
-from epipam.report import motif_part
+from epipam.report.motif_part import motif_part
 
 COLUMNS = (
     "kernel", "anchor", "sites", "information", "target", "target_name", "q_value", "orientation",

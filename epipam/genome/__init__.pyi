@@ -1,0 +1,48 @@
+# What other rooms and users may use of this room; each name is imported when it is asked for.
+from .contigs import (
+    find_contigs as find_contigs,
+    listed_contigs as listed_contigs,
+    natural_order as natural_order,
+    select_contigs as select_contigs,
+    without_chr as without_chr,
+)
+from .encoding import (
+    BASES as BASES,
+    CODES as CODES,
+    LETTER_CODE as LETTER_CODE,
+    decode as decode,
+    encode as encode,
+    encode_packed as encode_packed,
+    pack_onehot as pack_onehot,
+    packed_length as packed_length,
+    reverse_complement as reverse_complement,
+    shift as shift,
+    unpack_onehot as unpack_onehot,
+)
+from .fasta import (
+    Genome as Genome,
+    other_spellings as other_spellings,
+    resolve_names as resolve_names,
+)
+from .packed_contig import (
+    ContigMemory as ContigMemory,
+    PackedContig as PackedContig,
+)
+from .windows import (
+    ALL_N as ALL_N,
+    DIFFERENT_CONTIGS as DIFFERENT_CONTIGS,
+    ENHANCER_LENGTH as ENHANCER_LENGTH,
+    MAX_SHIFT as MAX_SHIFT,
+    NOT_IN_GENOME as NOT_IN_GENOME,
+    OUTSIDE_CONTIG as OUTSIDE_CONTIG,
+    PROMOTER_LENGTH as PROMOTER_LENGTH,
+    REASONS as REASONS,
+    START_AFTER_END as START_AFTER_END,
+    USABLE as USABLE,
+    WindowPlan as WindowPlan,
+    keyed_draw as keyed_draw,
+    keyed_integers as keyed_integers,
+    plan_windows as plan_windows,
+    resize as resize,
+    unusable_reason as unusable_reason,
+)

@@ -1,0 +1,22 @@
+# What other rooms and users may use of this room; each name is imported when it is asked for.
+from .calibrating import (
+    fit_map as fit_map,
+)
+from .crossval import (
+    ALPHAS as ALPHAS,
+    PROTOCOLS as PROTOCOLS,
+    CrossvalSettings as CrossvalSettings,
+)
+from .crossval.settings import (
+    SPLITS as SPLITS,
+)
+from .crossval.words import (
+    lines as lines,
+)
+from .fit import (
+    labelled_pairs as labelled_pairs,
+    train as train,
+)
+from .settings import (
+    TrainSettings as TrainSettings,
+)
