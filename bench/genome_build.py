@@ -2,7 +2,7 @@
 
 The 44,313 labelled GM12878 pairs of TargetFinder, ten shifted copies of each positive one, over
 simulated sequence of the length of hg19, by the command line. Without the public data beside the
-checkout (DESIGN.md, section 6) there is nothing to measure, and no metrics are printed.
+checkout there is nothing to measure, and no metrics are printed.
 """
 
 from __future__ import annotations

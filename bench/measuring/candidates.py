@@ -11,7 +11,7 @@ import pandas as pd
 from epipam.pairs.candidates import write_candidates
 from epipam.simulate import SimulationSettings, simulate
 
-# Of the public data that lie beside a checkout on some machines; see DESIGN.md section 6.
+# Of the public data that lie beside a checkout on some machines.
 DATA = Path(__file__).parents[3] / "shared" / "data"
 REGIONS = ("chrom", "start", "end", "name")
 

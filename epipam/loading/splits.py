@@ -46,7 +46,7 @@ class ChromosomeSplit:
     train, validation, test
         Contig names as the caller spelled them, none of the three empty.
     unused
-        Contigs that play no part: in a genome with the folds of DESIGN.md section 3, all beyond
+        Contigs that play no part: in a genome with human folds, all beyond
         chr1..chr22 and chrX, since an alternate or unplaced contig repeats sequence of a
         chromosome that may be in the test part.
     """
@@ -129,7 +129,7 @@ def folds(contigs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Cut the contigs into the groups that the folds test, one group per fold.
 
     With human names, `chr1`..`chr22`, `chrX` or the same without `chr`, fold k of 8 tests
-    chromosomes 3k+1..3k+3 of that order, the last one two (DESIGN.md section 3); whatever of
+    chromosomes 3k+1..3k+3 of that order, the last one two (docs/architecture.md); whatever of
     them is absent leaves its fold smaller, or empty. These names are taken to be meant where more
     than half of the contigs carry one (yeast's `chrX` alone is no human chromosome).
 
@@ -344,7 +344,7 @@ def _checked(contigs: Sequence[str], split: ChromosomeSplit, what: str) -> Chrom
 
 
 def _are_human(names: Sequence[str]) -> bool:
-    """Whether names, less `chr`, mean the chromosomes of DESIGN.md's folds."""
+    """Whether names, less `chr`, mean the human chromosomes of the folds."""
     n_known = sum(name in FOLD_CHROMOSOMES for name in names)
     beyond = any(name.isdigit() and name not in FOLD_CHROMOSOMES for name in names)
     return 2 * n_known > len(names) and not beyond

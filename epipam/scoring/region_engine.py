@@ -1,6 +1,6 @@
 """Exact scoring of many pairs that share their windows: what depends on one window is done once.
 
-Three facts make it exact and fast (DESIGN.md section 3 gives the network):
+Three facts make it exact and fast (docs/architecture.md has the network):
 
 - block 1 reads one window only, and one-hot sequence can be convolved by look-up;
 - after the first PAM the features are `M * (1 + A)` with A one number per position, so block 2's

@@ -32,7 +32,7 @@ sequences = st.text(alphabet=LETTERS, max_size=70)
 
 
 def packed_by_loop(sequence: str) -> list[int]:
-    """Two bases to a byte, high nibble first, bits A C G T: DESIGN.md section 3, `Store`."""
+    """Two bases to a byte, high nibble first, bits A C G T: docs/architecture.md, `Store`."""
     packed = []
     for i in range(0, len(sequence), 2):
         high = NIBBLE.get(sequence[i].upper(), 0)

@@ -21,7 +21,7 @@ MARGIN = 33
 
 
 def window_by_loop(sequence: str, start: int, length: int) -> list[int]:
-    """Two bases to a byte, base by base; what lies outside is N: DESIGN.md section 3."""
+    """Two bases to a byte, base by base; what lies outside is N: docs/architecture.md."""
     packed = [0] * ((length + 1) // 2)
     for i in range(length):
         if 0 <= start + i < len(sequence):

@@ -26,7 +26,7 @@ NO_CONTIG, TRANS, REVERSED, OUTSIDE = 1, 2, 3, 4
 
 
 def resized_by_formula(start: int, end: int, window: int) -> int:
-    """DESIGN.md section 3, `Windows`, in whole numbers: ceil(x / 2) is -(-x // 2)."""
+    """docs/architecture.md, `Windows`, in whole numbers: ceil(x / 2) is -(-x // 2)."""
     length = end - start
     if length > window:
         return start - (-(length - window) // 2)

@@ -19,7 +19,7 @@ from epipam.loading.splits import (
 )
 
 HUMAN = [f"chr{number}" for number in range(1, 23)] + ["chrX"]
-# The published folds: DESIGN.md section 3.
+# The published folds: docs/architecture.md.
 FOLDS = [
     ("chr1", "chr2", "chr3"),
     ("chr4", "chr5", "chr6"),

@@ -121,7 +121,7 @@ def test_rows_that_cannot_be_read_are_counted_beside_the_reasons(tmp_path, genom
 
 
 def window_by_rule(start: int, end: int, window: int) -> tuple[int, int]:
-    """DESIGN.md section 3, `Windows`."""
+    """docs/architecture.md, `Windows`."""
     excess = end - start - window
     start = start - (-excess // 2) if excess > 0 else start + (excess // 2)
     return start, start + window

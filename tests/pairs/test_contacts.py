@@ -51,7 +51,7 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def window(start: int, end: int, length: int) -> tuple[int, int]:
-    """DESIGN.md section 3, `Windows`."""
+    """docs/architecture.md, `Windows`."""
     excess = end - start - length
     first = start + -(-excess // 2) if excess > 0 else start - -(excess // 2)
     return first, first + length

@@ -35,7 +35,7 @@ def reverse_complement(sequence: str) -> str:
 
 
 def window(start: int, end: int, length: int) -> tuple[int, int]:
-    """Resize a region as DESIGN.md says, in plain integers."""
+    """Resize a region as docs/architecture.md says, in plain integers."""
     excess = end - start - length
     moved = start + -(-excess // 2) if excess >= 0 else start - -(excess // 2)
     return moved, moved + length

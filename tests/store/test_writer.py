@@ -52,14 +52,14 @@ def stored_rows(path: Path, contig: str) -> list[StoredRow]:
 
 
 def window_start(start: int, end: int, length: int) -> int:
-    """DESIGN.md section 3: resized about the centre."""
+    """docs/architecture.md: resized about the centre."""
     if end - start > length:
         return start + math.ceil((end - start - length) / 2)
     return start - math.ceil((length - (end - start)) / 2)
 
 
 def packed_letters(fasta: pysam.FastaFile, contig: str, start: int, length: int) -> bytes:
-    """DESIGN.md section 3: two bases to a byte, base by base."""
+    """docs/architecture.md: two bases to a byte, base by base."""
     packed = bytearray((length + 1) // 2)
     contig_length = fasta.get_reference_length(contig)
     first, last = (min(max(end, 0), contig_length) for end in (start, start + length))

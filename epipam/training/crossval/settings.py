@@ -13,7 +13,7 @@ from epipam.training.settings import TrainSettings
 if TYPE_CHECKING:
     from epipam.loading.data_module import DataSettings
 
-# Source: the paper's settings, DESIGN.md section 3.
+# Source: the paper's settings, docs/architecture.md, "EPIPAM".
 ALPHAS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 HONEST, PUBLISHED = "honest", "published"
 PROTOCOLS = (HONEST, PUBLISHED)
