@@ -15,13 +15,13 @@ import pysam
 
 from epipam.errors import RequestError, TableError
 from epipam.genome.contigs import listed_contigs
+from epipam.runtime.compressed import is_gzip
 from epipam.runtime.files import check_new_file, whole_file
 from epipam.runtime.sorted_rows import remove_indexes
 from epipam.scoring.writers import TRACKS
 
 ENDINGS = (".bedpe", ".bedpe.gz", ".tsv", ".tsv.gz", ".parquet")
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _ROWS_AT_ONCE = 20_000
 # The column that says to which part a row belongs: a variant's contig, or an enhancer's.
 _CONTIG_COLUMNS = ("chrom", "enhancer_chrom")
@@ -141,9 +141,7 @@ def _write_text(
 def _open(part: Path) -> IO[bytes]:
     if not part.is_file():
         raise RequestError(f"{part}: {'no such file' if not part.exists() else 'is no file'}")
-    with part.open("rb") as handle:
-        compressed = handle.read(2) == _GZIP_MAGIC
-    return cast("IO[bytes]", gzip.open(part, "rb") if compressed else part.open("rb"))
+    return cast("IO[bytes]", gzip.open(part, "rb") if is_gzip(part) else part.open("rb"))
 
 
 def _lines(part: Path, handle: IO[bytes]) -> Iterator[bytes]:
