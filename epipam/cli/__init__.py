@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from epipam.cli.stops import stop_signals
 from epipam.version import __version__
 
 COMMANDS = {
@@ -45,6 +46,13 @@ class LazyGroup(click.Group):
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
         return getattr(importlib.import_module(module), attribute)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with stop_signals() as stops:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:  # before the command itself has begun
+                stops.report(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         name = args[0]

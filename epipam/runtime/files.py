@@ -188,9 +188,9 @@ def require_only(folder: Path, ours: Collection[str]) -> None:
             )
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, *, overwrite: bool = True) -> None:
     """Write a whole UTF-8 text file."""
-    with whole_file(path) as partial:
+    with whole_file(path, overwrite=overwrite) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

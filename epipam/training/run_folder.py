@@ -33,6 +33,8 @@ class RunTaken(RequestError):
 class RunStopped(EpipamError):
     """A run that was stopped by hand."""
 
+    exit_code = 130  # as of a process that Ctrl-C has ended
+
 
 class RunFinished(RequestError):
     """A run that is finished."""

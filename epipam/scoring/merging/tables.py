@@ -17,7 +17,6 @@ from epipam.errors import RequestError, TableError
 from epipam.genome.contigs import listed_contigs
 from epipam.runtime.compressed import is_gzip
 from epipam.runtime.files import check_new_file, whole_file
-from epipam.runtime.sorted_rows import remove_indexes
 from epipam.scoring.writers import TRACKS
 
 ENDINGS = (".bedpe", ".bedpe.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -63,13 +62,12 @@ def merge_tables(
     ending = check_merged(parts, out, overwrite=overwrite)
     holders: dict[str, Path] = {}
     n_rows = 0
-    with whole_file(out) as partial:
+    with whole_file(out, overwrite=overwrite) as partial:
         write = _write_parquet if ending == ".parquet" else _write_text
         for part, contigs, rows in write(parts, partial, ending):
             _require_new(holders, part, contigs)
             n_rows += rows
             on_rows(rows)
-    remove_indexes(out)
     return MergedTable(out, n_rows)
 
 
