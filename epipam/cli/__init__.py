@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from epipam.cli.stops import stop_signals
 from epipam.version import __version__
 
 
@@ -78,6 +79,13 @@ class LazyGroup(click.Group):
             with formatter.section(job):
                 rows = [(name.ljust(width), command.summary) for name, command in commands.items()]
                 formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with stop_signals() as stops:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:  # before the command itself has begun
+                stops.report(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         name = args[0]

@@ -13,10 +13,12 @@ from typing import Any, NoReturn
 
 import click
 
+from epipam.cli.stops import stop_signals
 from epipam.errors import EpipamError
 from epipam.models.folder import HUB_PREFIX
 from epipam.models.places import local_folder
 from epipam.runtime.cluster import Workforce
+from epipam.runtime.files import reason
 from epipam.runtime.locations import RemoteFolder, locate
 
 _COMMAND_LINE = "epipam.command_line"
@@ -49,6 +51,22 @@ class EpipamCommand(click.Command):
         return context
 
     def invoke(self, ctx: click.Context) -> Any:
+        with stop_signals() as stops:
+            try:
+                return self._invoke(ctx)
+            except KeyboardInterrupt:
+                stops.report(ctx)
+            except EpipamError as error:
+                if stops.signal is None:
+                    _fail(ctx, str(error), error.exit_code)
+                stops.report(ctx, str(error))
+            except click.exceptions.Exit as ended:
+                # What fails since it was interrupted, in whichever way, was stopped.
+                if stops.signal is None or ended.exit_code == 0:
+                    raise
+                stops.report(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             for param in self.params:
                 if isinstance(param.type, ModelFolder) and ctx.params[param.name] is not None:
@@ -58,10 +76,14 @@ class EpipamCommand(click.Command):
             _fail_usage(error, ctx.command_path)
         except ModuleNotFoundError as error:
             _fail(ctx, f"needs {error.name}, which is not installed: pip install 'epipam[all]'", 1)
-        except EpipamError as error:
-            _fail(ctx, str(error), error.exit_code)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # click itself ends these as a shell expects
+        except (
+            EpipamError,
+            click.ClickException,
+            click.exceptions.Exit,
+            click.Abort,
+            BrokenPipeError,
+        ):
+            raise  # the line of an error of ours is printed above; click ends the others
         except OSError as error:
             _fail(ctx, _describe_os_error(error), 1)
         except Exception as error:
@@ -209,5 +231,5 @@ def _fail(ctx: click.Context, text: str, exit_code: int) -> None:
 
 
 def _describe_os_error(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
+    why = reason(error)
+    return f"{error.filename}: {why}" if error.filename else why

@@ -164,11 +164,10 @@ def _engine(recipe: EngineRecipe, workforce: Workforce) -> Iterator[Engine | Tab
         click.echo(f"device: {describe_device(engine.device)}", err=True)
         yield engine
         return
-    from epipam.runtime.cluster import client_of
+    from epipam.runtime.cluster import workers_of
     from epipam.scoring.cluster_scorer import ClusterScorer
 
-    with client_of(workforce) as client:
-        n_workers = len(client.nthreads())
+    with workers_of(workforce) as workers:
         where = workforce.scheduler or "this machine"
-        click.echo(f"device: {recipe.device}, of {n_workers} workers of {where}", err=True)
-        yield ClusterScorer(client, recipe)
+        click.echo(f"device: {recipe.device}, of {workers.count()} workers of {where}", err=True)
+        yield ClusterScorer(workers, recipe)

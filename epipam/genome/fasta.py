@@ -20,8 +20,8 @@ import pysam
 from numpy.lib.stride_tricks import sliding_window_view
 
 from epipam.errors import GenomeError
+from epipam.runtime.compressed import is_gzip
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _BGZIP_EXTRA = b"BC\x02\x00"
 # The empty block that ends every bgzip file (SAM specification, section 4.1.2).
 _BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
@@ -67,7 +67,7 @@ class Genome:
         self._index = _find_or_build_index(self.path)
         self._records = _read_index(self._index)
         self.contigs: dict[str, int] = {name: r.length for name, r in self._records.items()}
-        self._compressed = _is_gzip(self.path)
+        self._compressed = is_gzip(self.path)
         if not self.contigs:
             raise GenomeError(f"{self.path}: no sequences: a FASTA starts with a '>' line")
         self._handle: pysam.FastaFile | None = None
@@ -221,15 +221,10 @@ def other_spellings(name: str) -> list[str]:
     return names if other is None else [*names, other, f"chr{other}"]
 
 
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as handle:
-        return handle.read(2) == _GZIP_MAGIC
-
-
 def _find_or_build_index(path: Path) -> Path:
     if not path.is_file():
         raise GenomeError(f"{path}: no such FASTA file")
-    compressed = _is_gzip(path)
+    compressed = is_gzip(path)
     if compressed:
         _refuse_plain_gzip(path)
     _refuse_non_fasta(path, compressed)

@@ -17,12 +17,12 @@ import numpy as np
 
 from epipam.errors import MotifError
 from epipam.genome.encoding import BASES
+from epipam.runtime.compressed import is_gzip
 
 # What the format says of a motif that does not say how many sites it comes from.
 DEFAULT_SITES = 20.0
 # Published matrices are rounded, some to two digits.
 _TOLERANCE = 0.02
-_GZIP = b"\x1f\x8b"
 _KEY_VALUE = re.compile(r"(\w+)\s*=\s*(\S+)")
 
 
@@ -195,14 +195,14 @@ class _Reader:
     def _numbered(self) -> Iterator[str]:
         """Yield the lines that are not blank, stripped, keeping count of all."""
         try:
-            with self.path.open("rb") as plain:
-                packed = plain.read(2) == _GZIP
-                plain.seek(0)
-                with gzip.open(plain) if packed else plain as handle:
-                    for line in handle:
-                        self.number += 1
-                        if text := line.decode("utf-8").strip():
-                            yield text
+            with (
+                self.path.open("rb") as plain,
+                gzip.open(plain) if is_gzip(plain) else plain as handle,
+            ):
+                for line in handle:
+                    self.number += 1
+                    if text := line.decode("utf-8").strip():
+                        yield text
         except FileNotFoundError:
             raise MotifError(f"{self.path}: no such file") from None
         except IsADirectoryError:

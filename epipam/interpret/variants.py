@@ -158,7 +158,7 @@ def score_variants(
     reader = VariantReader(variants_path, part.includes if part else lambda chrom: True)
     reader.require()
     with (
-        open_table(out, ending, COLUMNS) as write,
+        open_table(out, ending, COLUMNS, overwrite=overwrite) as write,
         tempfile.TemporaryDirectory(
             prefix=f".{out.name}.", suffix=".partial", dir=out.parent
         ) as folder,

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -16,6 +17,7 @@ from epipam.kipoi.batches import OnehotScorer, PairTableBatches
 from epipam.kipoi.source import is_kipoi_model
 from epipam.models.catalogue import find_model
 from epipam.models.folder import CALIBRATION_FILE, CONFIG_FILE, WEIGHTS_FILE, read_config
+from epipam.runtime.files import require_only, whole_folder
 from epipam.simulate import SimulationSettings, simulate
 from epipam.version import __version__
 
@@ -24,6 +26,14 @@ FILLED_TEMPLATES = ("dataloader.yaml", "model.yaml", "README.md")
 EXPECTED_PREDICTIONS = "expected_predictions.h5"
 EXAMPLE_FOLDER = "example_files"
 EXAMPLE_FILES = ("genome.fa", "genome.fa.fai", "pairs.tsv")
+# What an exported folder holds, for it to be replaced.
+FILES = frozenset(
+    {
+        *(CONFIG_FILE, WEIGHTS_FILE, CALIBRATION_FILE),
+        *(*COPIED_TEMPLATES, *FILLED_TEMPLATES, EXPECTED_PREDICTIONS, EXAMPLE_FOLDER),
+        *(f"{EXAMPLE_FOLDER}/{name}" for name in EXAMPLE_FILES),
+    }
+)
 EXAMPLE = SimulationSettings(contigs=2, contig_length=40_000, positives=4, seed=1)
 
 _KIPOI_HDF5_ROWS = 10_000  # pairs that kipoi 0.8.6's HDF5 writer gathers before it writes
@@ -57,32 +67,29 @@ def export_folder(model_dir: str | Path, out: str | Path, *, overwrite: bool = F
         Where `out` exists and is not to be, or cannot be, overwritten.
     """
     model_dir, out = Path(model_dir), Path(out).absolute()
-    _check_target(out, overwrite)
-    scorer = OnehotScorer(model_dir, device="cpu")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
-        folder = Path(beside, out.name)
-        folder.mkdir()
+    with whole_folder(out, partial(_check_target, overwrite=overwrite)) as folder:
+        scorer = OnehotScorer(model_dir, device="cpu")
         for name in (CONFIG_FILE, WEIGHTS_FILE, CALIBRATION_FILE):
             if (model_dir / name).exists() or name != CALIBRATION_FILE:
                 shutil.copyfile(model_dir / name, folder / name)
         _write_templates(folder, out)
         _write_example(folder / EXAMPLE_FOLDER)
         _write_expected_predictions(folder, scorer)
-        _sync_tree(folder)
-        if out.exists():
-            os.rename(out, Path(beside, "replaced"))
-        os.rename(folder, out)
     return out
 
 
-def _check_target(out: Path, overwrite: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+def _check_target(out: Path, *, overwrite: bool) -> None:
+    if not os.path.lexists(out) or (_is_folder(out) and not any(out.iterdir())):
         return
     if not overwrite:
         raise RequestError(f"{out} exists; choose another folder or add --overwrite")
-    if not is_kipoi_model(out):
+    if not (_is_folder(out) and is_kipoi_model(out)):
         raise RequestError(f"{out} is no earlier export, so it is not overwritten")
+    require_only(out, FILES)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _write_templates(folder: Path, out: Path) -> None:
@@ -146,13 +153,3 @@ def _write_expected_predictions(folder: Path, scorer: OnehotScorer) -> None:
     with h5py.File(folder / EXPECTED_PREDICTIONS, "w") as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array, compression="gzip", track_times=False)
-
-
-def _sync_tree(folder: Path) -> None:
-    """Bring a folder and all in it to the disk."""
-    for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

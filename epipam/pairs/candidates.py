@@ -158,7 +158,7 @@ def write_candidates(
     )
     shared = shared.only([enhancers.contigs.index(name) for name in asked[0]])
     n_pairs = told = 0
-    with whole_file(out) as partial:
+    with whole_file(out, overwrite=overwrite) as partial:
         handle = pysam.BGZFile(str(partial), "w", None) if out.suffix == ".gz" else None
         with closing(handle or partial.open("wb")) as rows:
             rows.write(("\t".join(HEADER) + "\n").encode())

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from epipam.errors import PairTableError
+from epipam.runtime.compressed import is_gzip
 
 COLUMNS = (
     "enhancer_chrom",
@@ -54,7 +55,6 @@ BEDPE_POSITIONS = {
 
 _ASCII_BLANKS = " \t\v\f\x1c\x1d\x1e\x1f"
 _LINES_AT_ONCE = 500
-_GZIP_MAGIC = b"\x1f\x8b"
 _NAMED = frozenset(COLUMNS) | frozenset(CHIAPET_COLUMNS)
 
 Line = tuple[int, str]
@@ -104,9 +104,7 @@ def open_text(path: Path, *, keep_bytes: bool = False) -> IO[str]:
         raise PairTableError(
             f"{path}: is no regular file; pairs are read more than once, so write them to one first"
         )
-    with path.open("rb") as handle:
-        compressed = handle.read(2) == _GZIP_MAGIC
-    opener = gzip.open if compressed else open
+    opener = gzip.open if is_gzip(path) else open
     errors = "surrogateescape" if keep_bytes else "replace"
     return cast("IO[str]", opener(path, "rt", encoding="utf-8-sig", errors=errors))
 

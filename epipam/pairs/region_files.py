@@ -19,8 +19,8 @@ from typing import IO
 from epipam.errors import MAX_REPORTED_ROWS, RegionError
 from epipam.pairs.genes import GeneFeatures, GeneReader
 from epipam.pairs.regions import Region, Regions, gather
+from epipam.runtime.compressed import is_gzip
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _NOT_DATA = ("#", "track ", "track\t", "browser ", "browser\t")
 _FASTA_FOLLOWS = "##FASTA"
@@ -114,7 +114,7 @@ def _open_text(path: Path) -> Iterator[IO[str]]:
     if not path.exists():
         raise RegionError(f"{path}: no such file")
     with path.open("rb") as handle:
-        compressed = handle.peek(2)[:2] == _GZIP_MAGIC
+        compressed = is_gzip(handle)
         content = gzip.GzipFile(fileobj=handle) if compressed else handle
         with TextIOWrapper(content, encoding="utf-8-sig", errors="replace") as text:
             yield text

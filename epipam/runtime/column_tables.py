@@ -21,7 +21,9 @@ _UNKNOWN = "."
 
 
 @contextmanager
-def open_table(out: Path, ending: str, columns: Mapping[str, type]) -> Iterator[Write]:
+def open_table(
+    out: Path, ending: str, columns: Mapping[str, type], *, overwrite: bool = True
+) -> Iterator[Write]:
     """Yield `write(piece)`; the file appears under its name when the block ends well.
 
     Parameters
@@ -31,8 +33,10 @@ def open_table(out: Path, ending: str, columns: Mapping[str, type]) -> Iterator[
     columns
         `str`, `int` or `float` by name, in order. A piece has a value or None for each row of
         each; None is `.` in text, null in Parquet.
+    overwrite
+        Whether a file of that name may be replaced.
     """
-    with whole_file(out) as partial:
+    with whole_file(out, overwrite=overwrite) as partial:
         if ending == ".parquet":
             yield from _parquet(partial, columns)
         else:

@@ -132,9 +132,3 @@ def write_index(path: Path, index: Path, columns: Columns, *, csi: bool, headers
         index=str(index),
         csi=csi,
     )
-
-
-def remove_indexes(path: Path, but: str | None = None) -> None:
-    """Remove the tabix indexes of an earlier file of that name, but the one with suffix `but`."""
-    for stale in set(INDEX_SUFFIXES) - {but}:
-        path.with_name(path.name + stale).unlink(missing_ok=True)

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from distributed import Client
 
 from epipam.genome.fasta import Genome
 from epipam.models.folder import WEIGHTS_FILE
 from epipam.models.registry import read_config
 from epipam.pairs.checks import PairCheck
 from epipam.pairs.table import PairTable
-from epipam.runtime.cluster import in_order
+from epipam.runtime.cluster import Workers, in_order
 from epipam.runtime.memory import keep_freed_memory
 from epipam.scoring.engine import Engine
 from epipam.scoring.score import CheckedTable, Scored, TableScorer, load_engine, read_windows
@@ -50,16 +49,18 @@ class ClusterScorer(TableScorer):
 
     Parameters
     ----------
-    client
-        Of the cluster.
+    workers
+        Who scores.
     recipe
         Of the engine; on workers elsewhere its model must lie at the same path.
     piece_rows
         Rows of a task.
     """
 
-    def __init__(self, client: Client, recipe: EngineRecipe, piece_rows: int = PIECE_ROWS) -> None:
-        self.client = client
+    def __init__(
+        self, workers: Workers, recipe: EngineRecipe, piece_rows: int = PIECE_ROWS
+    ) -> None:
+        self.workers = workers
         self.recipe = replace(recipe, model=recipe.model.absolute())
         self._config = read_config(recipe.model)
         self._piece_rows = piece_rows
@@ -84,7 +85,7 @@ class ClusterScorer(TableScorer):
                 waiting.append((table, check))
                 yield self._task(table, check, genome)
 
-        for logits in in_order(self.client, score_pairs, tasks()):
+        for logits in in_order(self.workers, score_pairs, tasks()):
             table, check = waiting.popleft()
             found = np.full(len(table), np.nan)
             found[check.usable] = logits

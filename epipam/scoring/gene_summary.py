@@ -89,13 +89,13 @@ class GeneSummary:
             for rank, pair in enumerate(best, start=1):
                 yield [gene, str(rank), *pair.row, str(self._pairs[code])]
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, overwrite: bool = True) -> None:
         """Write the summary as a table with named columns; `.gz` is bgzip."""
         text = "".join(
             "\t".join(field.translate(_BLANKS) for field in row) + "\n"
             for row in (list(COLUMNS), *self.rows())
         ).encode("utf-8", "surrogateescape")
-        with whole_file(path) as partial:
+        with whole_file(path, overwrite=overwrite) as partial:
             compressed = path.suffix == ".gz"
             handle = pysam.BGZFile(str(partial), "w", None) if compressed else partial.open("wb")
             try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,6 @@ from epipam.runtime.sorted_rows import (
     Columns,
     SortedRows,
     index_suffix,
-    remove_indexes,
     write_index,
 )
 from epipam.scoring.browser_tracks import (
@@ -167,7 +166,8 @@ def open_writer(
     ending = check_output(out, overwrite=overwrite, options=options)
     sort = options.sort or options.index or ending.removesuffix(".gz") in TRACKS
     with (
-        whole_file(out) as partial_file,
+        ExitStack() as after,  # left when the scores have their name: their index follows them
+        whole_file(out, overwrite=overwrite) as partial_file,
         tempfile.TemporaryDirectory(
             prefix=f".{out.name}.", suffix=".partial", dir=out.parent
         ) as work,
@@ -192,14 +192,12 @@ def open_writer(
             lengths = {name: genome.contigs[contig] for name, contig in resolved.items()}
             write_big_interact(text, lengths, partial_file, out)
         if options.genes is not None and writer.genes is not None:
-            writer.genes.write(options.genes)
-        suffix = index_suffix(sink.end) if options.index else None
-        if suffix is not None:
-            with whole_file(out.with_name(out.name + suffix)) as index:
-                columns, headers = _TEXTS[ending.removesuffix(".gz")]
-                write_index(partial_file, index, columns, csi=suffix == ".csi", headers=headers)
-    if ending.endswith(".gz"):
-        remove_indexes(out, but=suffix)
+            writer.genes.write(options.genes, overwrite=overwrite)
+        if options.index:
+            suffix = index_suffix(sink.end)
+            index = after.enter_context(whole_file(out.with_name(out.name + suffix)))
+            columns, headers = _TEXTS[ending.removesuffix(".gz")]
+            write_index(partial_file, index, columns, csi=suffix == ".csi", headers=headers)
 
 
 class _TextSink:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from epipam.errors import RequestError
+from epipam.runtime.files import require_only, whole_folder
 from epipam.simulate.fasta import write_fasta
 from epipam.simulate.given import plant_given_pairs, read_given_pairs, realised_conflicts
 from epipam.simulate.grammar import GRAMMARS, LONGEST_MOTIF
@@ -30,6 +30,11 @@ from epipam.simulate.planting import (
 from epipam.simulate.sequence import ContigSequence, place_gaps
 from epipam.version import __version__
 
+_RECORD = "simulation.json"
+# What a folder of a simulation holds; the indexes are those that epipam and samtools may add.
+FILES = frozenset(
+    {"genome.fa", "genome.fa.fai", "genome.fa.gzi", "pairs.tsv", "truth.tsv", _RECORD}
+)
 _NOTHING_PROTECTED = np.empty((0, 2), np.int64)
 MOST_SITES = (min(WINDOW_LENGTHS.values()) - 2 * WINDOW_MARGIN) // LONGEST_MOTIF
 
@@ -150,7 +155,8 @@ def simulate(
         Where `out` exists, or the pairs do not fit on the contigs.
     """
     settings = SimulationSettings() if settings is None else settings
-    with _complete_or_absent(Path(out), overwrite) as folder:
+    require_free = partial(_require_replaceable, overwrite=overwrite)
+    with whole_folder(Path(out), require_free) as folder:
         result = _write_simulation(folder, settings, advance)
     return _at(result, Path(out))
 
@@ -239,7 +245,7 @@ def _write_simulation(
         conflict_reasons=reasons,
         renamed={} if given is None else given.renamed,
     )
-    _write_record(folder / "simulation.json", settings, lengths, result)
+    _write_record(folder / _RECORD, settings, lengths, result)
     return result
 
 
@@ -277,41 +283,15 @@ def _at(result: SimulationResult, folder: Path) -> SimulationResult:
     return replace(result, folder=folder, **paths)
 
 
-@contextmanager
-def _complete_or_absent(out: Path, overwrite: bool) -> Iterator[Path]:
-    """Yield a hidden sibling folder that takes the final name when the work is done."""
-    out = out.absolute()
-    if out.exists() or out.is_symlink():
-        if not overwrite:
-            raise RequestError(f"{out} exists; choose another folder or add --overwrite")
-        if out.is_symlink() or not (out / "simulation.json").is_file():
-            raise RequestError(f"{out} is no earlier simulation, so it is not overwritten")
-    partial = out.with_name(f".{out.name}.partial")
-    replaced = out.with_name(f".{out.name}.replaced")
-    for leftover in (partial, replaced):
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        for file in partial.iterdir():
-            _sync(file)
-        _sync(partial)
-        if out.exists():
-            os.rename(out, replaced)
-        os.rename(partial, out)
-        _sync(out.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Bring a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _require_replaceable(out: Path, *, overwrite: bool) -> None:
+    """Raise a RequestError where there is anything but an earlier simulation to be overwritten."""
+    if not os.path.lexists(out):
+        return
+    if not overwrite:
+        raise RequestError(f"{out} exists; choose another folder or add --overwrite")
+    if out.is_symlink() or not (out / _RECORD).is_file():
+        raise RequestError(f"{out} is no earlier simulation, so it is not overwritten")
+    require_only(out, FILES)
 
 
 __all__ = ["SimulationResult", "SimulationSettings", "contig_lengths", "simulate"]

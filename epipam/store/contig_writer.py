@@ -20,10 +20,10 @@ from epipam.genome.fasta import Genome
 from epipam.genome.packed_contig import ContigMemory, PackedContig
 from epipam.genome.windows import WindowPlan, keyed_draw, plan_windows, resize
 from epipam.runtime.memory import return_freed_memory
+from epipam.runtime.placing import sync, sync_folders
 from epipam.store import schema
 from epipam.store.array_files import ArrayFiles, as_text, group_metadata
 from epipam.store.settings import StoreSettings
-from epipam.store.work_folder import sync, sync_folders
 
 if TYPE_CHECKING:
     import pandas as pd

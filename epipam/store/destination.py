@@ -15,7 +15,7 @@ from epipam.store.remote_build import RemoteBuild
 from epipam.store.work_folder import WorkFolder, finish, put_contig_in_place, put_in_place
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from epipam.runtime.cluster import Workers
 
 Written = Iterator[tuple[int, dict[str, Any]]]
 
@@ -29,7 +29,7 @@ class Destination(Protocol):
     def write(self, job: ContigJob) -> dict[str, Any]:
         """Write a contig in this process; return its summary."""
 
-    def write_on_workers(self, jobs: list[ContigJob], client: Client) -> Written:
+    def write_on_workers(self, jobs: list[ContigJob], workers: Workers) -> Written:
         """Yield (number of the job, summary) of contigs in the order in which they are done."""
 
     def finish(self, attributes: dict[str, Any]) -> None:
@@ -58,10 +58,10 @@ class FolderDestination:
     def write(self, job: ContigJob) -> dict[str, Any]:
         return write_contig(replace(job, root=self.work.path), self._memory)
 
-    def write_on_workers(self, jobs: list[ContigJob], client: Client) -> Written:
+    def write_on_workers(self, jobs: list[ContigJob], workers: Workers) -> Written:
         root = self.work.attempts
-        tasks = [_for_workers(replace(job, root=root), client) for job in jobs]
-        for number, attempt in as_done(client, write_attempt, tasks):
+        tasks = [_for_workers(replace(job, root=root), workers) for job in jobs]
+        for number, attempt in as_done(workers, write_attempt, tasks):
             # Here and not on the worker: what was given up may still be running there.
             put_contig_in_place(attempt.group, self.work.path)
             yield number, attempt.summary
@@ -83,16 +83,16 @@ class UrlDestination:
     def write(self, job: ContigJob) -> dict[str, Any]:
         return write_and_put(UploadJob(job, self.build))
 
-    def write_on_workers(self, jobs: list[ContigJob], client: Client) -> Written:
-        tasks = [UploadJob(_for_workers(job, client), self.build) for job in jobs]
-        yield from as_done(client, write_and_put, tasks)
+    def write_on_workers(self, jobs: list[ContigJob], workers: Workers) -> Written:
+        tasks = [UploadJob(_for_workers(job, workers), self.build) for job in jobs]
+        yield from as_done(workers, write_and_put, tasks)
 
     def finish(self, attributes: dict[str, Any]) -> None:
         self.build.finish(attributes)
 
 
-def _for_workers(job: ContigJob, client: Client) -> ContigJob:
+def _for_workers(job: ContigJob, workers: Workers) -> ContigJob:
     """Return a job for a worker of ours, or for one that was started in another folder."""
-    if client.cluster is not None:  # of this process: errors name paths as they were given
+    if workers.are_here:  # of this process: errors name paths as they were given
         return replace(job, keeps_memory=True)
     return replace(job, root=job.root.absolute(), genome=job.genome.absolute())

@@ -11,12 +11,13 @@ from typing import Any
 
 from epipam.errors import RequestError
 from epipam.genome.contigs import listed_contigs
+from epipam.runtime.placing import sync_tree
 from epipam.store import schema
 from epipam.store.contig_writer import finished_contig
 from epipam.store.parts import PART, total_skipped
 from epipam.store.reader import Store
 from epipam.store.settings import StoreSettings
-from epipam.store.work_folder import finish, put_in_place, require_free, sync_tree, work_folder
+from epipam.store.work_folder import finish, put_in_place, require_free, work_folder
 from epipam.store.writer import root_attributes
 
 # What must be equal in all parts: where it lies in their attributes, and what it is called.

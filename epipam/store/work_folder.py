@@ -1,27 +1,31 @@
 """The folder in which a store is made: locked, resumed after a kill, put in place when whole.
 
 For `NAME` the work is done in `.NAME.building`; `.NAME.building.json` beside it says what is being
-made there, is locked while a build runs, and goes when the folder does. Workers write in
+made there, and goes when the folder does. `.NAME.lock` is held while a build runs. Workers write in
 `.NAME.building.attempts`, each attempt at a contig in a folder of its own: of an attempt that was
 given up but still runs somewhere, nothing reaches the work folder.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from epipam.errors import RequestError, StoreError
+from epipam.runtime.files import write_text
+from epipam.runtime.locks import OutputTaken, output_lock
+from epipam.runtime.placing import (
+    clear_leftovers,
+    new_partial_folder,
+    put_folder_in_place,
+    sync,
+)
 from epipam.store import schema
-
-_SYNCS = 8
 
 
 class WorkFolder(NamedTuple):
@@ -66,20 +70,20 @@ def work_folder(out: Path, request: dict[str, Any], *, overwrite: bool) -> Itera
     path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_name(f"{path.name}.json")
     attempts = path.with_name(f"{path.name}.attempts")
-    with _locked(note, path) as handle:
+    with _locked(out, path):
         try:
             require_free(out, overwrite=overwrite)
             text = json.dumps(request)
-            continued = path.is_dir() and handle.read() == text
+            continued = path.is_dir() and note.exists() and note.read_text("utf-8") == text
             if not continued:
-                _begin(path, handle, text)
+                _begin(path, note, text)
             shutil.rmtree(attempts, ignore_errors=True)
             attempts.mkdir()
             yield WorkFolder(path, attempts, continued)
         finally:
             shutil.rmtree(attempts, ignore_errors=True)
             if not path.exists():
-                note.unlink()
+                note.unlink(missing_ok=True)
 
 
 def require_free(out: Path, *, overwrite: bool) -> None:
@@ -132,60 +136,33 @@ def put_contig_in_place(group: Path, folder: Path) -> None:
 
 def put_in_place(folder: Path, out: Path) -> None:
     """Give a finished folder its final name; a store that had it goes."""
-    old = out.with_name(f".{out.name}.replaced")
     if out.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        out.rename(old)
-    folder.rename(out)
-    sync(out.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def sync_tree(folder: Path) -> None:
-    """Have a folder and all that is in it written to the disk."""
-    _sync_all((*folder.rglob("*"), folder))
-
-
-def sync_folders(folder: Path) -> None:
-    """Have the names in a folder and in those below it written to the disk."""
-    _sync_all(Path(path) for path, _, _ in os.walk(folder))
-
-
-def _sync_all(paths: Iterable[Path]) -> None:
-    # At once: a file system writes many waiting files in about the time of one.
-    with ThreadPoolExecutor(_SYNCS) as pool:
-        list(pool.map(sync, paths))
-
-
-def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, written to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        # After the exchange the old store has this name: it must not be gone on with as a build.
+        whole = new_partial_folder(out)
+        folder.rename(whole)
+        folder = whole
+    put_folder_in_place(folder, out)
 
 
 @contextmanager
-def _locked(note: Path, folder: Path) -> Iterator[IO[str]]:
-    with note.open("a+", encoding="utf-8") as handle:
+def _locked(out: Path, folder: Path) -> Iterator[None]:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = os.path.samestat(os.fstat(handle.fileno()), note.stat())
-        except (BlockingIOError, FileNotFoundError):
-            held = False
-        if not held:
-            raise StoreError(f"{folder}: another build is writing here; wait for it")
-        handle.seek(0)
-        yield handle
+            alone = stack.enter_context(output_lock(out))
+        except OutputTaken as taken:
+            raise StoreError(
+                f"{folder}: another build is writing here{taken.holder}; wait for it"
+            ) from None
+        if alone:
+            clear_leftovers(out)
+        yield
 
 
-def _begin(folder: Path, handle: IO[str], text: str) -> None:
-    handle.truncate(0)
+def _begin(folder: Path, note: Path, text: str) -> None:
+    note.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    handle.write(text)
-    handle.flush()
+    write_text(note, text)
 
 
 def _is_store(folder: Path) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numcodecs
 import numpy as np
@@ -24,7 +24,7 @@ from epipam.pairs.checks import (
 )
 from epipam.pairs.contig_part import ContigPart
 from epipam.pairs.table import PairTable, digest, read_pairs
-from epipam.runtime.cluster import Workforce, client_soon
+from epipam.runtime.cluster import Workers, Workforce, workers_of
 from epipam.runtime.locations import RemoteFolder, locate
 from epipam.runtime.memory import return_freed_memory
 from epipam.store import schema
@@ -35,9 +35,6 @@ from epipam.store.remote_build import remote_build, require_free_url
 from epipam.store.settings import StoreSettings
 from epipam.store.work_folder import require_free, work_folder
 from epipam.version import __version__
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def build_store(
     genome = Genome(genome_path)
     chosen = None if contigs is None else ContigPart(genome, contigs)
     workforce = Workforce(workers, scheduler)
-    with client_soon(workforce, len(genome.contigs)) as client_of:
+    with workers_of(workforce) as crew:
         table = read_pairs(pairs_path, label_column, malformed=bad_pairs)
         n_rows = len(table) + len(table.malformed)
         table.frame["pair"] = np.arange(len(table))
@@ -140,7 +137,7 @@ def build_store(
             todo = [job for job in jobs if job.name not in done]
             on_start([job.name for job in todo], found_names if continued else None)
             # Closed before the destination: no worker writes into what is being cleared.
-            with closing(_write(destination, todo, workforce, client_of)) as written:
+            with closing(_write(destination, todo, workforce, crew)) as written:
                 for job, summary in written:
                     done[job.name] = summary
                     on_contig(job.name)
@@ -171,7 +168,7 @@ def _write(
     destination: Destination,
     jobs: list[ContigJob],
     workforce: Workforce,
-    client_of: Callable[[], AbstractContextManager[Client]],
+    workers: Workers,
 ) -> Generator[tuple[ContigJob, dict[str, Any]], None, None]:
     """Yield every contig in order with its summary, when it and those before it are written."""
     if workforce.alone(len(jobs)):
@@ -181,12 +178,11 @@ def _write(
     order = sorted(range(len(jobs)), key=lambda number: -_work(jobs[number]))
     summaries: dict[int, dict[str, Any]] = {}
     next_one = 0
-    with client_of() as client:
-        for number, summary in destination.write_on_workers([jobs[i] for i in order], client):
-            summaries[order[number]] = summary
-            while next_one in summaries:
-                yield jobs[next_one], summaries.pop(next_one)
-                next_one += 1
+    for number, summary in destination.write_on_workers([jobs[i] for i in order], workers):
+        summaries[order[number]] = summary
+        while next_one in summaries:
+            yield jobs[next_one], summaries.pop(next_one)
+            next_one += 1
 
 
 def _work(job: ContigJob) -> int:

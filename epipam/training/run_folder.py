@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import logging
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,12 @@ from lightning.pytorch.callbacks import Callback
 
 from epipam.errors import EpipamError, RequestError
 from epipam.runtime.files import whole_file, write_text
+from epipam.runtime.locks import OutputTaken, output_lock
 
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
+REQUEST = "request.json"
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ class RunTaken(RequestError):
 
 class RunStopped(EpipamError):
     """A run that was stopped by hand."""
+
+    exit_code = 130  # as of a process that Ctrl-C has ended
 
 
 class RunFinished(RequestError):
@@ -61,24 +63,23 @@ def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> It
         return
     # The folder belongs to the request: Lightning forgets the best epoch of a run that was moved.
     text = json.dumps({"folder": str(run.resolve()), **request}, indent=2)
-    noted = run / CHECKPOINTS / "request.json"
+    noted = run / CHECKPOINTS / REQUEST
     _refuse_finished(run)
     if not noted.exists() and run.exists() and not _is_begun(run):
         raise RequestError(f"{run}: exists already and is no run to go on with")
-    noted.parent.mkdir(parents=True, exist_ok=True)
-    # Held, not replaced: two processes that begin at one time then hold the same file.
-    with noted.open("a+", encoding="utf-8") as handle:
+    run.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunTaken(f"{run}: another process is training here; wait for it") from None
+            stack.enter_context(output_lock(run))
+        except OutputTaken as taken:
+            raise RunTaken(
+                f"{run}: another process is training here{taken.holder}; wait for it"
+            ) from None
         _refuse_finished(run)
-        handle.seek(0)
-        begun = handle.read()
+        noted.parent.mkdir(parents=True, exist_ok=True)
+        begun = noted.read_text(encoding="utf-8") if noted.exists() else ""
         if not begun:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
+            write_text(noted, text)
         elif begun != text:
             raise RequestError(
                 f"{run}: holds a run begun with other settings or in another folder ({noted}); "
@@ -95,7 +96,9 @@ def _refuse_finished(run: Path) -> None:
 def _is_begun(run: Path) -> bool:
     """Whether a folder has nothing in it but what a run makes first."""
     return run.is_dir() and all(
-        item.name == CHECKPOINTS and item.is_dir() and not any(item.iterdir())
+        item.name == CHECKPOINTS
+        and item.is_dir()
+        and all(inner.name.startswith(f".{REQUEST}.") for inner in item.iterdir())
         for item in run.iterdir()
     )
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
-import dask
-import distributed  # its settings must be there before a test changes one
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +15,9 @@ from click.testing import CliRunner
 from epipam.cli import main
 from epipam.errors import GenomeError
 from epipam.models import EpipamConfig, create_model, save_model
-from epipam.runtime.cluster import Workforce, client_of
+from epipam.runtime import cluster
+from epipam.runtime.cluster import Workforce, workers_of
+from epipam.runtime.worker_pool import WorkerPool
 from epipam.scoring.cluster_scorer import ClusterScorer
 from epipam.scoring.score import load_engine, score_file
 from epipam.scoring.settings import EngineRecipe
@@ -73,9 +74,9 @@ def expected(folder, tmp_path_factory) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def client():
-    with client_of(Workforce(2)) as client:
-        yield client
+def workers():
+    with workers_of(Workforce(2)) as workers:
+        yield workers
 
 
 def assert_same_rows(path: Path, expected: pd.DataFrame) -> None:
@@ -84,10 +85,10 @@ def assert_same_rows(path: Path, expected: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("piece_rows", [1, 7, 60, 100])
-def test_rows_are_those_of_a_run_alone(client, folder, tmp_path, expected, piece_rows):
+def test_rows_are_those_of_a_run_alone(workers, folder, tmp_path, expected, piece_rows):
     told: list[int] = []
     recipe = EngineRecipe(folder / "model", "cpu")
-    scorer = ClusterScorer(client, recipe, piece_rows)
+    scorer = ClusterScorer(workers, recipe, piece_rows)
     result = score(scorer, folder, tmp_path / "scores.tsv", on_rows=told.append)
     assert_same_rows(result.path, expected)
     assert result.rows == sum(told) == N_ROWS
@@ -95,22 +96,19 @@ def test_rows_are_those_of_a_run_alone(client, folder, tmp_path, expected, piece
     assert max(told) <= piece_rows
 
 
-def test_a_worker_killed_in_mid_task_changes_nothing(folder, tmp_path, expected):
+def test_a_worker_killed_in_mid_task_changes_nothing(folder, tmp_path, expected, monkeypatch):
     marker = tmp_path / "died"
-    (tmp_path / "preload.py").write_text(DIE_ONCE.format(marker=str(marker)))
-    assert distributed.__version__
-    with (
-        dask.config.set({"distributed.worker.preload": [str(tmp_path / "preload.py")]}),
-        client_of(Workforce(2)) as client,
-    ):
-        scorer = ClusterScorer(client, EngineRecipe(folder / "model", "cpu"), 7)
+    first = (DIE_ONCE.format(marker=str(marker)), {})
+    monkeypatch.setattr(cluster, "WorkerPool", partial(WorkerPool, prepare=exec, arguments=first))
+    with workers_of(Workforce(2)) as workers:
+        scorer = ClusterScorer(workers, EngineRecipe(folder / "model", "cpu"), 7)
         result = score(scorer, folder, tmp_path / "scores.tsv")
     assert marker.exists()
     assert_same_rows(result.path, expected)
 
 
-def test_memory_holds_few_pieces(client, folder, tmp_path):
-    scorer = ClusterScorer(client, EngineRecipe(folder / "model", "cpu"), 1)
+def test_memory_holds_few_pieces(workers, folder, tmp_path):
+    scorer = ClusterScorer(workers, EngineRecipe(folder / "model", "cpu"), 1)
     tables = scorer.score_tables
     taken = written = 0
 
@@ -133,10 +131,10 @@ def test_memory_holds_few_pieces(client, folder, tmp_path):
     assert taken == written == N_ROWS
 
 
-def test_an_error_on_a_worker_leaves_nothing(client, folder, tmp_path):
+def test_an_error_on_a_worker_leaves_nothing(workers, folder, tmp_path):
     genome, out = tmp_path / "genome.fa", tmp_path / "out" / "scores.tsv"
     genome.write_bytes((folder / "genome.fa").read_bytes())
-    scorer = ForgetfulScorer(client, EngineRecipe(folder / "model", "cpu"), genome)
+    scorer = ForgetfulScorer(workers, EngineRecipe(folder / "model", "cpu"), genome)
     with pytest.raises(GenomeError, match=r"genome\.fa: no such FASTA file"):
         score_file(scorer, genome, folder / "candidates.bedpe", out, bad_pairs="skip")
     assert list(out.parent.iterdir()) == []
@@ -145,8 +143,8 @@ def test_an_error_on_a_worker_leaves_nothing(client, folder, tmp_path):
 class ForgetfulScorer(ClusterScorer):
     """Loses the genome when its one table has been checked."""
 
-    def __init__(self, client, recipe: EngineRecipe, genome: Path) -> None:
-        super().__init__(client, recipe, piece_rows=N_ROWS)
+    def __init__(self, workers, recipe: EngineRecipe, genome: Path) -> None:
+        super().__init__(workers, recipe, piece_rows=N_ROWS)
         self._lost = genome
 
     def _task(self, *arguments):
@@ -156,7 +154,7 @@ class ForgetfulScorer(ClusterScorer):
 
 
 def test_a_worker_that_stays_does_not_keep_a_model_or_genome_that_was_replaced(
-    client, folder, tmp_path, expected
+    workers, folder, tmp_path, expected
 ):
     for name in ("model", "genome.fa"):
         copy = shutil.copytree if name == "model" else shutil.copy
@@ -165,7 +163,7 @@ def test_a_worker_that_stays_does_not_keep_a_model_or_genome_that_was_replaced(
 
     def scores(out: str) -> pd.DataFrame:
         pairs, genome = folder / "candidates.bedpe", tmp_path / "genome.fa"
-        scorer = ClusterScorer(client, recipe, 7)
+        scorer = ClusterScorer(workers, recipe, 7)
         result = score_file(scorer, genome, pairs, tmp_path / out, bad_pairs="skip")
         return pd.read_csv(result.path, sep="\t", na_values=".")
 
@@ -181,10 +179,10 @@ def test_a_worker_that_stays_does_not_keep_a_model_or_genome_that_was_replaced(
     assert not np.allclose(scores("3.tsv")["logit"], other_model, equal_nan=True)
 
 
-def test_the_command_scores_with_workers_and_with_a_scheduler(client, folder, tmp_path, expected):
+def test_the_command_scores_with_workers_and_with_a_scheduler(workers, folder, tmp_path, expected):
     arguments = ["score", folder / "model", folder / "genome.fa", folder / "candidates.bedpe"]
     arguments += ["--bad-pairs", "skip", "--device", "cpu"]
-    for number, who in enumerate((["--workers", 2], ["--scheduler", client.scheduler.address])):
+    for number, who in enumerate((["--workers", 2], ["--scheduler", workers.scheduler.address])):
         out = tmp_path / f"{number}.tsv"
         result = CliRunner().invoke(main, [*map(str, [*arguments, "-o", out, *who])])
         assert result.exit_code == 0, result.output

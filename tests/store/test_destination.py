@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import dask
-import distributed  # its settings must be there before a test changes one
 import pytest
 from distributed import LocalCluster
 
 from epipam.errors import RequestError
+from epipam.runtime.worker_pool import WorkerPool
 from epipam.store import Store, build_store
 from epipam.store.contig_tasks import write_attempt
 from epipam.store.contig_writer import ContigJob, ContigPairs
@@ -60,24 +60,21 @@ def build(inputs, out, **options):
 
 
 @pytest.fixture
-def preload(tmp_path_factory):
+def preload(monkeypatch):
     """Return `preload(text)`, after which every worker that is started runs this text."""
-    assert distributed.__version__
-    with dask.config.set({"distributed.worker.preload": []}):
 
-        def preload(text: str, **values: str) -> None:
-            script = tmp_path_factory.mktemp("preload") / "preload.py"
-            script.write_text(text.format(**values) if values else text)
-            dask.config.set({"distributed.worker.preload": [str(script)]})
+    def preload(text: str) -> None:
+        pool = partial(WorkerPool, prepare=exec, arguments=(text, {}))
+        monkeypatch.setattr("epipam.runtime.cluster.WorkerPool", pool)
 
-        yield preload
+    return preload
 
 
 def test_a_worker_killed_in_mid_contig_changes_nothing_in_the_store(
     inputs, built, tmp_path, tmp_path_factory, preload
 ):
     marker = tmp_path_factory.mktemp("marker") / "died"
-    preload(DIE_ONCE, marker=str(marker))
+    preload(DIE_ONCE.format(marker=str(marker)))
     told: list[str] = []
     build(inputs, tmp_path / "store", workers=2, on_contig=told.append)
     assert marker.exists()
@@ -97,7 +94,7 @@ def test_an_error_on_a_worker_is_raised_and_what_is_done_is_gone_on_with(
         ".store.building",
         ".store.building.json",
     ]
-    dask.config.set({"distributed.worker.preload": []})
+    preload("")
     build(inputs, tmp_path / "store", workers=2)
     assert tree(tmp_path / "store") == tree(built.path)
 

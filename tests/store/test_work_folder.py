@@ -125,6 +125,7 @@ def test_a_store_put_in_place_while_the_inputs_were_read_is_not_replaced(
 
 PREAMBLE = """
 import os, signal, sys
+from epipam.runtime import placing
 from epipam.store import StoreSettings, build_store, contig_writer, destination, work_folder
 
 def die(*arguments, **options):
@@ -208,23 +209,22 @@ def test_all_of_a_contig_is_on_the_disk_before_its_marker(inputs, tmp_path, monk
         assert inodes - {marker} <= set(before)
 
 
-def test_a_build_killed_while_replacing_a_store_is_gone_on_with(inputs, built, tmp_path):
+def test_what_a_build_killed_while_replacing_a_store_leaves_is_no_build_to_go_on_with(
+    inputs, built, tmp_path
+):
     out = tmp_path / "store"
     build(inputs, out, settings=replace(inputs.settings, seed=1))
     patch = """
 build = build_store
 def build_store(*arguments):
     build(*arguments, overwrite=True)
-def begin_to_put_in_place(folder, out):
-    out.rename(out.with_name(".store.replaced"))
-    die()
-destination.put_in_place = begin_to_put_in_place
+placing.remove = die
 """
     run_and_die(patch, inputs, out)
-    assert not out.exists()
-    result = build(inputs, out, overwrite=True)
-    assert result.resumed == list(built.contigs)
-    assert tree(out) == tree(built.path)
+    assert tree(out) == tree(built.path)  # in place, with the old one beside it
+    result = build(inputs, out, settings=replace(inputs.settings, seed=2), overwrite=True)
+    assert result.resumed == []
+    assert Store(out).attributes["seed"] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 

@@ -15,13 +15,12 @@ import pysam
 
 from epipam.errors import RequestError, TableError
 from epipam.genome.contigs import listed_contigs
+from epipam.runtime.compressed import is_gzip
 from epipam.runtime.files import check_new_file, whole_file
-from epipam.runtime.sorted_rows import remove_indexes
 from epipam.scoring.writers import TRACKS
 
 ENDINGS = (".bedpe", ".bedpe.gz", ".tsv", ".tsv.gz", ".parquet")
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _ROWS_AT_ONCE = 20_000
 # The column that says to which part a row belongs: a variant's contig, or an enhancer's.
 _CONTIG_COLUMNS = ("chrom", "enhancer_chrom")
@@ -63,13 +62,12 @@ def merge_tables(
     ending = check_merged(parts, out, overwrite=overwrite)
     holders: dict[str, Path] = {}
     n_rows = 0
-    with whole_file(out) as partial:
+    with whole_file(out, overwrite=overwrite) as partial:
         write = _write_parquet if ending == ".parquet" else _write_text
         for part, contigs, rows in write(parts, partial, ending):
             _require_new(holders, part, contigs)
             n_rows += rows
             on_rows(rows)
-    remove_indexes(out)
     return MergedTable(out, n_rows)
 
 
@@ -141,9 +139,7 @@ def _write_text(
 def _open(part: Path) -> IO[bytes]:
     if not part.is_file():
         raise RequestError(f"{part}: {'no such file' if not part.exists() else 'is no file'}")
-    with part.open("rb") as handle:
-        compressed = handle.read(2) == _GZIP_MAGIC
-    return cast("IO[bytes]", gzip.open(part, "rb") if compressed else part.open("rb"))
+    return cast("IO[bytes]", gzip.open(part, "rb") if is_gzip(part) else part.open("rb"))
 
 
 def _lines(part: Path, handle: IO[bytes]) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ whoever trains it, and what is written of all of them is written by one at a tim
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from epipam.errors import RequestError
 from epipam.runtime.files import write_text
+from epipam.runtime.locks import waiting_lock
 from epipam.training.crossval.plan import PlannedRun
 from epipam.training.run_folder import METRICS
 
@@ -79,8 +79,7 @@ class CrossvalFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder; others wait."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / _LOCK).open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with waiting_lock(self.path / _LOCK):
             yield
 
 

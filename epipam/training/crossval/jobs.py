@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing.queues import Queue
@@ -15,6 +15,7 @@ from epipam.errors import EpipamError, RequestError
 from epipam.models.catalogue import find_model
 from epipam.runtime.devices import describe_device
 from epipam.runtime.memory import keep_freed_memory
+from epipam.runtime.worker_pool import WorkerPool
 from epipam.store import Store
 from epipam.training.crossval.folder import CrossvalFolder
 from epipam.training.crossval.plan import PlannedRun
@@ -88,7 +89,7 @@ def _outcomes(
     for slot in range(jobs):
         slots.put(slot)
     threads = max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(jobs, spawn, _prepare, (slots, threads)) as pool:
+    with WorkerPool(jobs, prepare=_prepare, arguments=(slots, threads)) as pool:
         try:
             running = {pool.submit(_outcome, folder, run): run for run in runs}
             for future in as_completed(running):
@@ -100,8 +101,6 @@ def _outcomes(
             ) from None
         except KeyboardInterrupt:
             raise RunStopped(f"{folder.path}: stopped; the same command goes on") from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _outcome(folder: CrossvalFolder, run: PlannedRun) -> bool | Exception:
