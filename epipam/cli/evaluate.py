@@ -246,8 +246,8 @@ def _provenance(
     model: Path, store: Store, evaluated: Sequence[str], seed: int, bootstrap: int
 ) -> dict[str, Any]:
     """Return what made the numbers: command, digests, chromosomes, seed, versions."""
+    import sklearn
     import torch
-    import torchmetrics
 
     from epipam.models.folder import WEIGHTS_FILE, read_config
     from epipam.pairs.table import digest
@@ -269,7 +269,7 @@ def _provenance(
         "versions": {
             "epipam": __version__,
             "torch": str(torch.__version__),
-            "torchmetrics": torchmetrics.__version__,
+            "scikit-learn": sklearn.__version__,
         },
     }
 

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torchmetrics.functional.classification import (
-    binary_auroc,
-    binary_average_precision,
-    binary_precision_recall_curve,
-    binary_roc,
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
 )
 
 METRICS = ("AUROC", "AUPRC")
 CONFIDENCE = 0.95
+# Half of the largest float: the difference of two scores is finite, too.
+_FARTHEST = np.finfo(np.float64).max / 2
 
 
 class Interval(NamedTuple):
@@ -64,11 +65,16 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     Returns
     -------
     float or None
-        None where a class is absent. Exact to about 1e-6: torchmetrics divides in float32.
+        None where a class is absent.
+
+    Raises
+    ------
+    ValueError
+        For a score that is not a number.
     """
     if not _has_both(labels):
         return None
-    return float(binary_auroc(*_tensors(labels, scores), validate_args=False))
+    return float(roc_auc_score(labels, _finite(scores)))
 
 
 def auprc(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -78,7 +84,7 @@ def auprc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     """
     if not _has_both(labels):
         return None
-    return float(binary_average_precision(*_tensors(labels, scores), validate_args=False))
+    return float(average_precision_score(labels, _finite(scores)))
 
 
 def curves(labels: np.ndarray, scores: np.ndarray) -> Curves | None:
@@ -88,10 +94,10 @@ def curves(labels: np.ndarray, scores: np.ndarray) -> Curves | None:
     """
     if not _has_both(labels):
         return None
-    tensors = _tensors(labels, scores)
-    fpr, tpr, _ = binary_roc(*tensors, validate_args=False)
-    precision, recall, _ = binary_precision_recall_curve(*tensors, validate_args=False)
-    return Curves(*(points.double().numpy() for points in (fpr, tpr, recall, precision)))
+    finite = _finite(scores)
+    fpr, tpr, _ = roc_curve(labels, finite, drop_intermediate=False)
+    precision, recall, _ = precision_recall_curve(labels, finite)
+    return Curves(fpr, tpr, recall, precision)
 
 
 def bootstrap(
@@ -195,13 +201,9 @@ class Ranking(NamedTuple):
         return float(area), float(np.diff(recall) @ precision)
 
 
-def _tensors(labels: np.ndarray, scores: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    # torchmetrics squashes scores beyond 0 to 1 through a sigmoid, which ties large ones: ranks
-    # keep the order and lie within.
-    distinct, ranks = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
-    return torch.from_numpy(ranks / max(len(distinct) - 1, 1)), torch.from_numpy(
-        np.array(labels, dtype=np.int64)
-    )
+def _finite(scores: np.ndarray) -> np.ndarray:
+    """Return scores in their order with infinities, which scikit-learn refuses, made finite."""
+    return np.clip(np.asarray(scores, dtype=np.float64), -_FARTHEST, _FARTHEST)
 
 
 def _has_both(labels: np.ndarray) -> bool:

@@ -11,8 +11,8 @@ from epipam.evaluation.metrics import METRICS, Interval, Replicates
 if TYPE_CHECKING:
     from epipam.evaluation.evaluate import Performance
 
-# Closer than this is equal: torchmetrics divides in float32.
-SAME = 1e-5
+# Closer than this is equal, but for the rounding of sums.
+SAME = 1e-9
 
 
 def verdict(rows: Mapping[str, Performance], replicates: Replicates) -> Iterator[str]:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 import lightning as L
+import sklearn
 import torch
-import torchmetrics
 
 from epipam.loading.data_module import DataSettings
 from epipam.loading.random_pairs import Split
@@ -76,6 +76,6 @@ def versions() -> dict[str, str]:
         "epipam": __version__,
         "torch": torch.__version__,
         "lightning": L.__version__,
-        "torchmetrics": torchmetrics.__version__,
+        "scikit-learn": sklearn.__version__,
         "python": platform.python_version(),
     }
