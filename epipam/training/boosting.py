@@ -183,14 +183,11 @@ def _add_tree(structure: Mapping[str, Any], nodes: list[_Node]) -> int:
         nodes.append(_Node(0, 0.0, here, here, float(structure["leaf_value"])))
         return 0
     nodes.append(_Node(0, 0.0, here, here, 0.0))  # until its children have numbers
-    below = []
-    children = []
-    for side in ("left_child", "right_child"):
-        children.append(len(nodes))
-        below.append(_add_tree(structure[side], nodes))
+    left, below_left = len(nodes), _add_tree(structure["left_child"], nodes)
+    right, below_right = len(nodes), _add_tree(structure["right_child"], nodes)
     feature, threshold = int(structure["split_feature"]), float(structure["threshold"])
-    nodes[here] = _Node(feature, threshold, *children, 0.0)
-    return 1 + max(below)
+    nodes[here] = _Node(feature, threshold, left, right, 0.0)
+    return 1 + max(below_left, below_right)
 
 
 def _first_trees(network: KmerGbm, trees: int) -> KmerGbm:

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import pandas as pd
 import torch
 
 from epipam.errors import ModelError, RequestError
 from epipam.evaluation.audit import SplitAudit, audit_split
-from epipam.evaluation.evaluate import Evaluation, evaluate
-from epipam.evaluation.prediction import check_lengths, predict_store, score_partners
+from epipam.evaluation.held_out import training_notes
+from epipam.evaluation.judging import PREDICTIONS, judge
+from epipam.evaluation.prediction import check_lengths, labelled_pairs
+from epipam.evaluation.results import Evaluation
 from epipam.loading.data_module import DataSettings, PairDataModule
 from epipam.loading.random_pairs import Split
-from epipam.loading.splits import PARTS, Part, was_chosen_on_test
+from epipam.loading.splits import PARTS, was_chosen_on_test
 from epipam.models import Network, create_model, load_model, save_model
 from epipam.models.calibration import write_map
 from epipam.models.card import write_card
@@ -28,7 +29,6 @@ from epipam.models.embedding import embeds, initialise_embeddings
 from epipam.models.folder import RUN_MODEL
 from epipam.models.kmer_gbm import KmerGbm
 from epipam.models.registry import model_config, model_name
-from epipam.pairs.table import COLUMNS
 from epipam.runtime.devices import describe_device
 from epipam.runtime.files import whole_folder, write_text
 from epipam.store import Store
@@ -45,8 +45,6 @@ from epipam.training.run_folder import (
 )
 from epipam.training.settings import TrainSettings
 from epipam.training.trainer import fit, make_trainer, processes
-
-PREDICTIONS = "predictions.tsv"
 
 logger = logging.getLogger(__name__)
 
@@ -65,16 +63,21 @@ class TrainResult:
         Of the test part.
     leaked
         What a random split gives away; None where the split is by chromosome.
+    notes
+        What a reader of the numbers must know first, in sentences.
     """
 
     run: Path
     best_epoch: int
     evaluation: Evaluation
     leaked: SplitAudit | None = None
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """Yield the result for a person."""
         yield f"{self.run}: best epoch {self.best_epoch}"
+        for note in self.notes:
+            yield f"note: {note}"
         yield from self.evaluation.lines()
         if self.leaked is not None:
             yield self.leaked.sentence()
@@ -188,28 +191,20 @@ class _Outcome:
         validation = read_epoch(self.run / HISTORY, best_epoch)
         test, train = self.split.part("test"), self.split.part("train")
         trained = labelled_pairs(self.store, train)
-        batch_size, seed = self.data.batch_size, self.settings.seed
-        predictions = predict_store(
+        predictions, evaluation = judged = judge(
             network,
             self.store,
-            test.contigs,
-            pairs=test.pairs,
-            device=device,
-            batch_size=batch_size,
-        )
-        partners = score_partners(
-            network, self.store, predictions, seed=seed, device=device, batch_size=batch_size
-        )
-        evaluation = evaluate(
-            predictions,
-            predictions["probability"].to_numpy(),
+            test,
             trained,
-            partners=partners,
-            seed=seed,
+            device=device,
+            batch_size=self.data.batch_size,
+            seed=self.settings.seed,
         )
+        notes = tuple(training_notes(provenance))
         metrics = {
             "provenance": provenance,
             "validation": validation,
+            "notes": list(notes),
             "test": evaluation.to_json(),
         }
         leaked = None
@@ -217,11 +212,11 @@ class _Outcome:
             lengths = (self.store.enhancer_length, self.store.promoter_length)
             leaked = audit_split(trained, predictions, *lengths)
             metrics["leakage"] = leaked.to_json()
-        write_text(self.run / PREDICTIONS, predictions.to_csv(sep="\t", index=False))
+        write_text(self.run / PREDICTIONS, judged.table())
         self._write_model(network, metrics, device)
         write_text(self.run / METRICS, json.dumps(metrics, indent=2) + "\n")
         (self.run / CHECKPOINTS / PREVIOUS).unlink(missing_ok=True)
-        return TrainResult(self.run, best_epoch, evaluation, leaked)
+        return TrainResult(self.run, best_epoch, evaluation, leaked, notes)
 
     def _write_model(self, network: Network, metrics: dict[str, Any], device: torch.device) -> None:
         """Write the model's folder, which has its name when all of it is there."""
@@ -255,15 +250,6 @@ class _Outcome:
             logger.info("probabilities are not calibrated: %s", error)
             return
         write_map(model, found)
-
-
-def labelled_pairs(store: Store, part: Part) -> pd.DataFrame:
-    """Return the labelled pairs of a part, canonical columns."""
-    frame = pd.concat([store.pairs(contig) for contig in part.contigs], ignore_index=True)
-    known = frame["label"] >= 0
-    if part.pairs is not None:
-        known &= frame["pair"].isin(part.pairs)
-    return frame.loc[known, list(COLUMNS)].reset_index(drop=True)
 
 
 def _log_beginning(

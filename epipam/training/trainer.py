@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -44,7 +45,9 @@ def make_trainer(run: Path, settings: TrainSettings, progress: bool) -> L.Traine
     devices, nodes = processes(settings)
     keep = partial(ModelCheckpoint, run / CHECKPOINTS, enable_version_counter=False)
     last = partial(keep, filename=Path(LAST).stem)
-    plugins = [CheckpointFiles(), *([LightningEnvironment()] if _starts_own(settings) else [])]
+    plugins: list[Any] = [CheckpointFiles()]
+    if _starts_own(settings):
+        plugins.append(LightningEnvironment())
     try:
         with _quiet_lightning():
             return L.Trainer(
