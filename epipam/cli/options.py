@@ -28,6 +28,12 @@ device_option = click.option("--device", default="auto", help="auto, cpu, cuda, 
 bootstrap_option = click.option(
     "--bootstrap", type=click.IntRange(0), default=1000, help="Replicates for intervals."
 )
+resample_option = click.option(
+    "--resample",
+    type=click.Choice(["clusters", "promoters", "chromosomes", "pairs"]),
+    default="clusters",
+    help="What intervals draw as a whole; clusters are pairs that share regions.",
+)
 
 
 def together(*options: Decorator) -> Decorator:

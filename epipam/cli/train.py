@@ -104,7 +104,12 @@ def train(
     )
     if result is None:
         return
-    found = {"run": str(run), "best_epoch": result.best_epoch, **result.evaluation.to_json()}
+    found = {
+        "run": str(run),
+        "best_epoch": result.best_epoch,
+        "notes": list(result.notes),
+        **result.evaluation.to_json(),
+    }
     if result.leaked is not None:
         found["leakage"] = result.leaked.to_json()
     print_result(found, result.lines(), as_json)

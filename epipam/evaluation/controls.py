@@ -115,7 +115,10 @@ class PermutedPartners:
         swapped = "when promoters are swapped between pairs of the same label and distance"
         numbers = f"from {self.auroc:.3f} to {self.permuted_auroc:.3f} {swapped}"
         if self.fall_interval is None or self.auroc_interval is None:
-            return f"Its AUROC goes {numbers}; how surely is not known."
+            return (
+                f"Its AUROC goes {numbers}; how surely is not known: there is no interval, for "
+                "want of replicates or of what could be resampled."
+            )
         if self.auroc_interval.low <= 0.5:
             return (
                 f"Its AUROC goes {numbers}, which tells nothing: with their own promoters it is "
@@ -243,7 +246,9 @@ def permute_partners(
         (n_pairs,) float, of the pairs as they are.
     scores
         Of the pairs taken apart; None where there are none.
-    groups, n_bootstrap, seed
+    groups
+        (n_pairs,) what the bootstrap resamples as a whole; None is each pair on its own.
+    n_bootstrap, seed
         As `epipam.evaluation.evaluate.evaluate` takes them.
     """
     if scores is None:
@@ -285,7 +290,8 @@ def permute_partners(
                     _separation(labels, lost, weights)
                     for weights in resampled(labels, groups, n_bootstrap, seed)
                 ]
-            )
+            ),
+            replicates.n_effective,
         ),
     )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,112 +15,18 @@ from epipam.evaluation.baselines import (
     distance_scores,
     frequency_scores,
 )
+from epipam.evaluation.clusters import CLUSTERS, GROUPS, Resampling, resampling_groups
 from epipam.evaluation.controls import Controls, permute_labels, permute_partners
 from epipam.evaluation.distance_bins import distance_bins
-from epipam.evaluation.metrics import METRICS, Interval, Replicates, auprc, auroc, bootstrap
+from epipam.evaluation.metrics import METRICS, Replicates, auprc, auroc, bootstrap
 from epipam.evaluation.partners import PartnerScores
-from epipam.evaluation.reliability import Calibration, calibration
+from epipam.evaluation.reliability import calibration
+from epipam.evaluation.results import RATIOS, Evaluation, Performance
 from epipam.evaluation.verdicts import verdict
 from epipam.loading.splits import natural_order
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RATIOS = {"1:1": 1, "1:10": 10, "all": None}
-
-
-@dataclass(frozen=True)
-class Performance:
-    """One scorer against one number of negatives per positive.
-
-    Attributes
-    ----------
-    n_positives, n_negatives
-        Pairs in one draw.
-    n_draws
-        Over how many random draws of negatives the metrics are averaged; 1 where none is drawn.
-    auroc, auprc
-        Mean over the draws; None where it cannot be computed, `unavailable` says why.
-    auroc_sd, auprc_sd
-        Standard deviation over the draws (n - 1); None with a single one.
-    auroc_interval, auprc_interval
-        95% bootstrap confidence interval; for all negatives only.
-    """
-
-    n_positives: int
-    n_negatives: int
-    n_draws: int = 0
-    auroc: float | None = None
-    auroc_sd: float | None = None
-    auroc_interval: Interval | None = None
-    auprc: float | None = None
-    auprc_sd: float | None = None
-    auprc_interval: Interval | None = None
-    unavailable: str | None = None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A model's performance beside that of the baselines, and its controls.
-
-    Attributes
-    ----------
-    n_positives, n_negatives, n_unlabelled
-        Pairs given; the unlabelled ones take no further part.
-    scorers
-        Scorer (`model` first, then the baselines) to `1:1`, `1:10`, `all` to its performance.
-    contigs
-        Contig to scorer to its performance against all negatives of that contig.
-    controls
-        The model where labels, or pairs, were taken apart.
-    calibration
-        How far its probabilities are chances.
-    verdicts
-        What the numbers say, in sentences.
-    seed
-        Of the draws of negatives, of the controls and of the bootstrap.
-    """
-
-    n_positives: int
-    n_negatives: int
-    n_unlabelled: int
-    scorers: Mapping[str, Mapping[str, Performance]]
-    contigs: Mapping[str, Mapping[str, Performance]]
-    controls: Controls
-    calibration: Calibration
-    verdicts: tuple[str, ...]
-    seed: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain dicts, lists, numbers and None, as `json.dumps` takes them."""
-        return _plain(asdict(self))
-
-    def lines(self) -> Iterator[str]:
-        """Yield the report for a person: tables of scorers, chromosomes, controls; the verdicts."""
-        left_out = f"; {self.n_unlabelled:,} unlabelled left out" if self.n_unlabelled else ""
-        yield (
-            f"{self.n_positives:,} positive and {self.n_negatives:,} negative pairs "
-            f"on {len(self.contigs)} chromosomes{left_out}"
-        )
-        yield ""
-        yield f"{'':<12}{'negatives':<11}{'AUROC':<24}{'AUPRC':<24}".rstrip()
-        for scorer, by_ratio in self.scorers.items():
-            for ratio, row in by_ratio.items():
-                yield f"{scorer:<12}{ratio:<11}{_cells(row)}".rstrip()
-        yield ""
-        yield (
-            f"{'chromosome':<12}{'pairs':<11}"
-            + "".join(f"{f'{scorer}: AUROC AUPRC':<24}" for scorer in self.scorers).rstrip()
-        )
-        for contig, by_scorer in self.contigs.items():
-            row = by_scorer[MODEL]
-            counts = f"{row.n_positives}+{row.n_negatives}"
-            cells = (f"{_number(r.auroc)} {_number(r.auprc)}" for r in by_scorer.values())
-            yield f"{contig:<12}{counts:<11}{''.join(f'{cell:<24}' for cell in cells)}".rstrip()
-        yield ""
-        yield from self.controls.lines()
-        yield ""
-        yield from self.verdicts
 
 
 def evaluate(
@@ -134,6 +39,7 @@ def evaluate(
     n_draws: int = 10,
     n_bootstrap: int = 1000,
     groups: np.ndarray | None = None,
+    resample: str = CLUSTERS,
 ) -> Evaluation:
     """Judge a model's probabilities beside the baselines that need no sequence.
 
@@ -156,15 +62,17 @@ def evaluate(
     n_bootstrap
         Bootstrap replicates for the confidence intervals; 0 for none.
     groups
-        (n_pairs,) what the bootstrap resamples as a whole, chromosome names say; by default
-        each pair on its own.
+        (n_pairs,) what the bootstrap resamples as a whole; None is what `resample` says.
+    resample
+        `clusters` of pairs that share regions (promoters where nearly all pairs hang together),
+        `promoters`, `chromosomes` or `pairs`, as if these were independent.
 
     Raises
     ------
     EpipamError
         A probability that is not a number from 0 to 1; the message names the row.
     RequestError
-        No labelled pair, or arrays of different lengths.
+        No labelled pair, arrays of different lengths, or another `resample`.
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if probabilities.shape != (len(pairs),):
@@ -185,17 +93,16 @@ def evaluate(
         raise RequestError(
             f"none of the {len(pairs)} pairs is labelled; evaluation needs pairs labelled 1 and 0"
         )
-    groups = None if groups is None else np.asarray(groups)
     kept = pairs.loc[labelled]
+    unit, members = (
+        resampling_groups(kept, resample)
+        if groups is None
+        else (GROUPS, np.asarray(groups)[labelled])
+    )
     scores = score_all(kept, probabilities[labelled], training_pairs)
     given = {scorer: values for scorer, values in scores.items() if values is not None}
-    replicates = bootstrap(
-        labels,
-        given,
-        groups=None if groups is None else groups[labelled],
-        n_replicates=n_bootstrap,
-        seed=seed,
-    )
+    replicates = bootstrap(labels, given, groups=members, n_replicates=n_bootstrap, seed=seed)
+    resampling = Resampling(unit, len(np.unique(members)), replicates.n_effective)
     draws = {ratio: _draws(labels, k, n_draws, seed) for ratio, k in RATIOS.items()}
     rows = {
         scorer: {
@@ -208,10 +115,17 @@ def evaluate(
     controls = Controls(
         permute_labels(labels, probabilities[labelled], distance_bins(kept), seed=seed),
         permute_partners(
-            all_labels, probabilities, partners, groups=groups, n_bootstrap=n_bootstrap, seed=seed
+            labels,
+            probabilities[labelled],
+            None if partners is None else partners.of(labelled),
+            groups=members,
+            n_bootstrap=n_bootstrap,
+            seed=seed,
         ),
     )
     calibrated = calibration(labels, probabilities[labelled], seed=seed)
+    above_chance = replicates.interval(MODEL, "AUROC")
+    beats_coin = above_chance is not None and above_chance.low > 0.5
     return Evaluation(
         n_positives=int((labels == 1).sum()),
         n_negatives=int((labels == 0).sum()),
@@ -221,11 +135,12 @@ def evaluate(
         controls=controls,
         calibration=calibrated,
         verdicts=(
-            *verdict({scorer: row["all"] for scorer, row in rows.items()}, replicates),
+            *verdict({scorer: row["all"] for scorer, row in rows.items()}, replicates, resampling),
             *controls.sentences(),
-            *([calibrated.sentence()] if {0, 1} <= set(labels.tolist()) else []),
+            *([calibrated.sentence(beats_coin)] if {0, 1} <= set(labels.tolist()) else []),
         ),
         seed=seed,
+        resampling=resampling,
     )
 
 
@@ -328,29 +243,3 @@ def _check_probabilities(pairs: pd.DataFrame, probabilities: np.ndarray) -> None
             f"{probabilities[wrong[0]]}, and {len(wrong):,} rows in all have none from 0 to 1; "
             "the model is damaged or its training diverged"
         )
-
-
-def _cells(row: Performance) -> str:
-    if row.unavailable is not None:
-        return f"not available: {row.unavailable}"
-    cells = (
-        (row.auroc, row.auroc_sd, row.auroc_interval),
-        (row.auprc, row.auprc_sd, row.auprc_interval),
-    )
-    return "".join(f"{_number(value) + _spread(sd, ci):<24}" for value, sd, ci in cells)
-
-
-def _spread(sd: float | None, interval: Interval | None) -> str:
-    if interval is not None:
-        return f" ({interval.low:.3f} to {interval.high:.3f})"
-    return "" if sd is None else f" (sd {sd:.3f})"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

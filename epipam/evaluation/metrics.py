@@ -6,20 +6,25 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torchmetrics.functional.classification import (
-    binary_auroc,
-    binary_average_precision,
-    binary_precision_recall_curve,
-    binary_roc,
+from scipy.special import ndtr, stdtrit
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
 )
 
 METRICS = ("AUROC", "AUPRC")
 CONFIDENCE = 0.95
+# With fewer of what is resampled there is no interval; the simulation behind the number is in
+# `tests/evaluation/test_type_one_error.py`.
+LEAST_CLUSTERS = 10
+# Half of the largest float: the difference of two scores is finite, too.
+_FARTHEST = np.finfo(np.float64).max / 2
 
 
 class Interval(NamedTuple):
-    """A confidence interval: the 2.5% and the 97.5% quantile over bootstrap replicates."""
+    """A 95% confidence interval from bootstrap replicates, see `interval`."""
 
     low: float
     high: float
@@ -35,20 +40,28 @@ class Curves(NamedTuple):
 
 
 class Replicates(NamedTuple):
-    """AUROC and AUPRC of every scorer on the same resampled pairs: float64 arrays (n_replicates,).
+    """AUROC and AUPRC of every scorer on the same resampled pairs.
 
-    `values[scorer, metric]`; replicates that lack one of the classes are left out of all.
+    Attributes
+    ----------
+    values
+        (scorer, metric) to float64 (n_replicates,); replicates that lack one of the classes are
+        left out of all.
+    n_effective
+        As how many of equal size what was resampled counts.
     """
 
     values: dict[tuple[str, str], np.ndarray]
+    n_effective: float = np.inf
 
     def interval(self, scorer: str, metric: str) -> Interval | None:
-        """Confidence interval of one scorer's metric; None where no replicate is usable."""
-        return interval(self.values[scorer, metric])
+        """Confidence interval of one scorer's metric; None where there is too little for one."""
+        return interval(self.values[scorer, metric], self.n_effective)
 
     def difference(self, scorer: str, other: str, metric: str) -> Interval | None:
         """Confidence interval of `scorer` minus `other`, paired over the replicates."""
-        return interval(self.values[scorer, metric] - self.values[other, metric])
+        difference = self.values[scorer, metric] - self.values[other, metric]
+        return interval(difference, self.n_effective)
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -64,11 +77,16 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     Returns
     -------
     float or None
-        None where a class is absent. Exact to about 1e-6: torchmetrics divides in float32.
+        None where a class is absent.
+
+    Raises
+    ------
+    ValueError
+        For a score that is not a number.
     """
     if not _has_both(labels):
         return None
-    return float(binary_auroc(*_tensors(labels, scores), validate_args=False))
+    return float(roc_auc_score(labels, _finite(scores)))
 
 
 def auprc(labels: np.ndarray, scores: np.ndarray) -> float | None:
@@ -78,7 +96,7 @@ def auprc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     """
     if not _has_both(labels):
         return None
-    return float(binary_average_precision(*_tensors(labels, scores), validate_args=False))
+    return float(average_precision_score(labels, _finite(scores)))
 
 
 def curves(labels: np.ndarray, scores: np.ndarray) -> Curves | None:
@@ -88,10 +106,10 @@ def curves(labels: np.ndarray, scores: np.ndarray) -> Curves | None:
     """
     if not _has_both(labels):
         return None
-    tensors = _tensors(labels, scores)
-    fpr, tpr, _ = binary_roc(*tensors, validate_args=False)
-    precision, recall, _ = binary_precision_recall_curve(*tensors, validate_args=False)
-    return Curves(*(points.double().numpy() for points in (fpr, tpr, recall, precision)))
+    finite = _finite(scores)
+    fpr, tpr, _ = roc_curve(labels, finite, drop_intermediate=False)
+    precision, recall, _ = precision_recall_curve(labels, finite)
+    return Curves(fpr, tpr, recall, precision)
 
 
 def bootstrap(
@@ -124,7 +142,9 @@ def bootstrap(
         for scorer, ranking in ranked.items():
             for metric, value in zip(METRICS, ranking.weighted(weights), strict=True):
                 found[scorer, metric].append(value)
-    return Replicates({key: np.array(values) for key, values in found.items()})
+    return Replicates(
+        {key: np.array(values) for key, values in found.items()}, effective_number(labels, groups)
+    )
 
 
 def resampled(
@@ -148,12 +168,52 @@ def resampled(
             yield weights
 
 
-def interval(values: np.ndarray) -> Interval | None:
-    """Return the middle 95% of some replicates; None where there are none."""
-    if len(values) == 0:
+def effective_number(labels: np.ndarray, groups: np.ndarray | None) -> float:
+    """Return as how many groups of equal size these count, for the class that has fewer.
+
+    That is (sum n)^2 / sum n^2 over the n pairs of the class in each group (Kish, Survey Sampling
+    1965, section 8.2).
+
+    Parameters
+    ----------
+    labels
+        (n,) int, 1 or 0.
+    groups
+        (n,) group of each pair; None is each pair on its own.
+    """
+    if groups is None:
+        return float(min((labels == 1).sum(), (labels == 0).sum()))
+    members = np.unique(groups, return_inverse=True)[1]
+    sizes = [np.bincount(members, weights=labels == label) for label in (1, 0)]
+    return min(float(n.sum() ** 2 / np.maximum((n**2).sum(), 1)) for n in sizes)
+
+
+def interval(values: np.ndarray, n_effective: float = np.inf) -> Interval | None:
+    """Return the 95% interval of some replicates.
+
+    Few groups vary less among themselves than those they stand for, so that the middle 95% of the
+    replicates is too narrow: the quantiles lie as far out as those of Student's t with
+    `n_effective` - 1 degrees of freedom (the expanded percentile interval of Hesterberg, Am Stat
+    2015;69:371, section 5.3).
+
+    Returns
+    -------
+    Interval or None
+        None where there are no replicates, or fewer than `LEAST_CLUSTERS` groups.
+    """
+    if len(values) == 0 or n_effective < LEAST_CLUSTERS:
         return None
-    tail = (1 - CONFIDENCE) / 2
+    tail = tail_of(n_effective)
     return Interval(*(float(bound) for bound in np.quantile(values, [tail, 1 - tail])))
+
+
+def tail_of(n_effective: float) -> float:
+    """Return the share of replicates that lies beyond each end of an interval."""
+    tail = (1 - CONFIDENCE) / 2
+    if not np.isfinite(n_effective):
+        return tail
+    widened = np.sqrt(n_effective / (n_effective - 1)) * stdtrit(n_effective - 1, tail)
+    return float(ndtr(widened))
 
 
 class Ranking(NamedTuple):
@@ -195,13 +255,9 @@ class Ranking(NamedTuple):
         return float(area), float(np.diff(recall) @ precision)
 
 
-def _tensors(labels: np.ndarray, scores: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    # torchmetrics squashes scores beyond 0 to 1 through a sigmoid, which ties large ones: ranks
-    # keep the order and lie within.
-    distinct, ranks = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
-    return torch.from_numpy(ranks / max(len(distinct) - 1, 1)), torch.from_numpy(
-        np.array(labels, dtype=np.int64)
-    )
+def _finite(scores: np.ndarray) -> np.ndarray:
+    """Return scores in their order with infinities, which scikit-learn refuses, made finite."""
+    return np.clip(np.asarray(scores, dtype=np.float64), -_FARTHEST, _FARTHEST)
 
 
 def _has_both(labels: np.ndarray) -> bool:

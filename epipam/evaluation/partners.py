@@ -9,7 +9,7 @@ reads nothing but promoters would fall to an AUROC of 0.5, and be taken for one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -61,6 +61,17 @@ class PartnerScores(NamedTuple):
 
     partners: Partners
     probabilities: np.ndarray
+
+    def of(self, kept: np.ndarray) -> PartnerScores:
+        """Return those of some of the pairs; a row number then tells only whether there is one.
+
+        Parameters
+        ----------
+        kept
+            bool (n_pairs,); the pairs left out have no partner.
+        """
+        rows = self.partners.rows[kept]
+        return PartnerScores(replace(self.partners, rows=rows), self.probabilities[kept])
 
 
 def region_numbers(pairs: pd.DataFrame, anchor: str) -> np.ndarray:

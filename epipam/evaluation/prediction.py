@@ -12,6 +12,7 @@ from epipam.errors import ModelError, RequestError
 from epipam.evaluation.partners import NOBODY, PartnerScores, draw_partners, region_numbers
 from epipam.genome.encoding import packed_length
 from epipam.loading.loader import BATCH_SIZE, LoaderSettings, PairBatches, PairLoader
+from epipam.loading.splits import Part
 from epipam.models import Network
 from epipam.pairs.table import COLUMNS
 from epipam.store import Store
@@ -120,6 +121,15 @@ def score_partners(
             probabilities[row] = torch.sigmoid(logits.double()).cpu().numpy()
         on_contig(int((pairs["enhancer_chrom"] == contig).sum()), contig)
     return PartnerScores(partners, probabilities)
+
+
+def labelled_pairs(store: Store, part: Part) -> pd.DataFrame:
+    """Return the labelled pairs of a part, canonical columns."""
+    frame = pd.concat([store.pairs(contig) for contig in part.contigs], ignore_index=True)
+    known = frame["label"] >= 0
+    if part.pairs is not None:
+        known &= frame["pair"].isin(part.pairs)
+    return frame.loc[known, list(COLUMNS)].reset_index(drop=True)
 
 
 def check_lengths(

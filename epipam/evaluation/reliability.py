@@ -55,8 +55,15 @@ class Calibration:
     expected_calibration_error: float
     error_by_chance: float
 
-    def sentence(self) -> str:
-        """Say whether the probabilities can be read as chances."""
+    def sentence(self, beats_coin: bool) -> str:
+        """Say whether the probabilities can be read as chances.
+
+        Parameters
+        ----------
+        beats_coin
+            Whether the model is known to order pairs better than a coin does. One that is not
+            may give every pair the share of positives: that is true, and tells nothing of a pair.
+        """
         n_pairs = sum(each.n_pairs for each in self.bins)
         mean = sum(each.n_pairs * each.probability for each in self.bins) / n_pairs
         share = sum(each.n_pairs * each.share for each in self.bins) / n_pairs
@@ -65,6 +72,11 @@ class Calibration:
             f"(chance alone: up to {self.error_by_chance:.3f}); their mean is {mean:.3f}, "
             f"the share {share:.3f}"
         )
+        if self.expected_calibration_error <= self.error_by_chance and not beats_coin:
+            return (
+                "Its probabilities say no more than the share of positives: it is not known to "
+                f"order pairs better than a coin, although they are {numbers}."
+            )
         if self.expected_calibration_error <= self.error_by_chance:
             return f"Its probabilities can be read as chances on pairs like these: {numbers}."
         return f"Its probabilities order pairs, they are not chances: {numbers}."

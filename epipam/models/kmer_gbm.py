@@ -1,7 +1,7 @@
 """Gradient-boosted trees on k-mer counts: what composition alone tells, without any position.
 
-The trees are tensors, so that they are saved without a pickle, read without scikit-learn, and run
-wherever a network does. `epipam.training.boosting` grows them.
+The trees are tensors, so that they are saved without a pickle, read without the library that grew
+them, and run wherever a network does. `epipam.training.boosting` grows them.
 """
 
 from __future__ import annotations

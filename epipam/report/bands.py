@@ -6,14 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from epipam.evaluation.metrics import CONFIDENCE, Ranking, resampled
+from epipam.evaluation.metrics import (
+    LEAST_CLUSTERS,
+    Ranking,
+    effective_number,
+    resampled,
+    tail_of,
+)
 
 GRID = np.linspace(0.01, 1, 100)
 """(100,) float64, where along the horizontal axis a band is known."""
 
 
 class Band(NamedTuple):
-    """A pointwise confidence band: at each of `GRID`, the 2.5% and the 97.5% quantile.
+    """A pointwise confidence band: at each of `GRID`, the ends of the interval.
 
     Attributes
     ----------
@@ -64,8 +70,12 @@ def curve_bands(
     Returns
     -------
     CurveBands or None
-        None where nothing can be resampled: no replicate asked for, or one class only.
+        None where nothing can be resampled: no replicate asked for, one class only, or fewer than
+        `LEAST_CLUSTERS` groups.
     """
+    n_effective = effective_number(labels, groups)
+    if n_effective < LEAST_CLUSTERS:
+        return None
     ranking = Ranking.of(labels, scores)
     sensitivities, precisions = [], []
     for weights in resampled(labels, groups, n_replicates, seed):
@@ -78,9 +88,9 @@ def curve_bands(
         precisions.append(true[reached] / (true[reached] + false[reached]))
     if not precisions:
         return None
-    return CurveBands(_band(sensitivities), _band(precisions))
+    tail = tail_of(n_effective)
+    return CurveBands(_band(sensitivities, tail), _band(precisions, tail))
 
 
-def _band(replicates: list[np.ndarray]) -> Band:
-    tail = (1 - CONFIDENCE) / 2
+def _band(replicates: list[np.ndarray], tail: float) -> Band:
     return Band(*np.quantile(np.array(replicates), [tail, 1 - tail], axis=0))

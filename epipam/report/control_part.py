@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from epipam.evaluation.evaluate import MODEL, Evaluation
+from epipam.evaluation.baselines import MODEL
+from epipam.evaluation.results import Evaluation
 from epipam.report.charts import Chart, Estimate, estimate_chart
 from epipam.report.tables import Cell, Table, count, score, text
 

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from epipam.evaluation.audit import Audit
-from epipam.evaluation.evaluate import MODEL, Evaluation, Performance
+from epipam.evaluation.baselines import MODEL
+from epipam.evaluation.clusters import GROUPS, resampling_groups
+from epipam.evaluation.results import Evaluation, Performance
 from epipam.report.calibration_part import calibration_part
 from epipam.report.charts import contig_chart, precision_recall_chart, roc_chart
 from epipam.report.control_part import control_part
@@ -47,6 +50,7 @@ def evaluation_page(
     audit: Audit | None = None,
     motifs: MotifPart | None = None,
     notes: Sequence[str] = (),
+    pairs: pd.DataFrame | None = None,
 ) -> Path:
     """Write an evaluation as one self-contained HTML page.
 
@@ -69,10 +73,20 @@ def evaluation_page(
         Of the model's first kernels.
     notes
         Warnings that the page opens with.
+    pairs
+        Canonical table of the labelled pairs, for what the bands about the curves resample; None
+        draws no bands.
     """
     labels = np.asarray(labels)
-    n_replicates = provenance["bootstrap"]
-    curves = scorer_curves(labels, scores, n_replicates=n_replicates, seed=evaluation.seed)
+    unit, n_replicates = evaluation.resampling.unit, provenance["bootstrap"]
+    groups = None if pairs is None or unit == GROUPS else resampling_groups(pairs, unit)[1]
+    curves = scorer_curves(
+        labels,
+        scores,
+        groups=groups,
+        n_replicates=0 if groups is None else n_replicates,
+        seed=evaluation.seed,
+    )
     share_of_positives = float((labels == 1).mean())
     calibration = calibration_part(evaluation.calibration) if curves else None
     card = None if audit is None else data_card(audit)
@@ -95,6 +109,7 @@ def evaluation_page(
             else ()
         ),
         performance=_performance_table(evaluation),
+        resampling=evaluation.resampling.sentence(),
         controls=control_part(evaluation),
         contigs=_contig_table(evaluation),
         contig_chart=contig_chart(

@@ -30,6 +30,7 @@ _FACTS = {
     "chromosomes evaluated": "evaluated",
     "seed of draws and bootstrap": "seed",
     "bootstrap replicates": "bootstrap",
+    "what they resample": "resample",
     "versions": "versions",
 }
 

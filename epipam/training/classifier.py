@@ -10,12 +10,17 @@ import torch.distributed
 from torch import Tensor
 from torch.nn import functional as F
 
+from epipam.errors import EpipamError
 from epipam.evaluation.metrics import auprc, auroc
 from epipam.loading.loader import Batch
 from epipam.models import Network
 from epipam.training.settings import TrainSettings
 
 MONITORED = "validation_auprc"
+
+
+class TrainingDiverged(EpipamError):
+    """Training whose loss, gradients or logits are no numbers any more."""
 
 
 class PairClassifier(L.LightningModule):
@@ -33,7 +38,13 @@ class PairClassifier(L.LightningModule):
         super().__init__()
         self.network = network
         self.settings = settings.with_model_defaults()
+        self.has_begun = False
         self._validated: list[tuple[Tensor, Tensor]] = []
+        self._loss: Tensor | None = None
+        self._batch = 0
+
+    def on_train_start(self) -> None:
+        self.has_begun = True
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         logits = self.network.both_logits(batch.enhancer, batch.promoter)
@@ -50,7 +61,19 @@ class PairClassifier(L.LightningModule):
             batch_size=len(target),
             sync_dist=self._distributed,
         )
+        self._loss, self._batch = loss.detach(), batch_index
         return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        # Here gradients are the mean over all processes, which so stop together.
+        numbers = [] if self._loss is None else [self._loss]
+        if not self.settings.precision.startswith("16"):
+            # float16 begins with a scale at which gradients overflow, and lowers it.
+            numbers += [p.grad.sum() for p in self.parameters() if p.grad is not None]
+        # Together, since each look costs a GPU a pause.
+        if numbers and not bool(torch.stack([n.float() for n in numbers]).isfinite().all()):
+            what = "loss" if self._loss is not None and not self._loss.isfinite() else "gradient"
+            raise self._diverged(f"the {what} of batch {self._batch + 1}")
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         known = batch.label >= 0
@@ -62,6 +85,8 @@ class PairClassifier(L.LightningModule):
         parts = [part for parts in self._gathered(self._validated) for part in parts]
         self._validated = []
         logits, label = (torch.cat(column) for column in zip(*parts, strict=True))
+        if not bool(logits.isfinite().all()):
+            raise self._diverged("a logit of a validation pair")
         loss = F.binary_cross_entropy_with_logits(logits, label.to(logits.dtype))
         self.log("validation_loss", loss)
         # Ranked by logits: probabilities of float32 are 1 alike where logits are large.
@@ -79,6 +104,13 @@ class PairClassifier(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Dropout goes on where it was, so that a resumed run equals an uninterrupted one.
         torch.set_rng_state(checkpoint["torch_rng_states"][self.global_rank])
+
+    def _diverged(self, what: str) -> TrainingDiverged:
+        rate = self.settings.learning_rate
+        return TrainingDiverged(
+            f"training diverged: in epoch {self.current_epoch + 1} {what} is no number any more; "
+            f"try a lower --learning-rate than {rate:g}, --precision 32-true, or another --seed"
+        )
 
     @property
     def _distributed(self) -> bool:

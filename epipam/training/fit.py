@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import warnings
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import pandas as pd
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from epipam.errors import ModelError, RequestError
 from epipam.evaluation.audit import SplitAudit, audit_split
-from epipam.evaluation.evaluate import Evaluation, evaluate
-from epipam.evaluation.prediction import check_lengths, predict_store, score_partners
+from epipam.evaluation.held_out import training_notes
+from epipam.evaluation.judging import PREDICTIONS, judge
+from epipam.evaluation.prediction import check_lengths, labelled_pairs
+from epipam.evaluation.results import Evaluation
 from epipam.loading.data_module import DataSettings, PairDataModule
 from epipam.loading.random_pairs import Split
-from epipam.loading.splits import PARTS, Part, was_chosen_on_test
+from epipam.loading.splits import PARTS, was_chosen_on_test
 from epipam.models import Network, create_model, load_model, save_model
 from epipam.models.calibration import write_map
 from epipam.models.card import write_card
@@ -33,26 +29,22 @@ from epipam.models.embedding import embeds, initialise_embeddings
 from epipam.models.folder import RUN_MODEL
 from epipam.models.kmer_gbm import KmerGbm
 from epipam.models.registry import model_config, model_name
-from epipam.pairs.table import COLUMNS
 from epipam.runtime.devices import describe_device
-from epipam.runtime.files import write_text
+from epipam.runtime.files import whole_folder, write_text
 from epipam.store import Store
 from epipam.training.calibrating import fit_map
-from epipam.training.classifier import MONITORED, PairClassifier
+from epipam.training.checkpoints import BEST, PREVIOUS, CheckpointError, read_checkpoint
+from epipam.training.classifier import PairClassifier
 from epipam.training.provenance import run_provenance, run_request
 from epipam.training.run_folder import (
     CHECKPOINTS,
     HISTORY,
     METRICS,
-    History,
-    RunStopped,
     claimed_run,
     read_epoch,
 )
 from epipam.training.settings import TrainSettings
-
-CHECKPOINT_STEPS = 100
-PREDICTIONS = "predictions.tsv"
+from epipam.training.trainer import fit, make_trainer, processes
 
 logger = logging.getLogger(__name__)
 
@@ -71,16 +63,21 @@ class TrainResult:
         Of the test part.
     leaked
         What a random split gives away; None where the split is by chromosome.
+    notes
+        What a reader of the numbers must know first, in sentences.
     """
 
     run: Path
     best_epoch: int
     evaluation: Evaluation
     leaked: SplitAudit | None = None
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """Yield the result for a person."""
         yield f"{self.run}: best epoch {self.best_epoch}"
+        for note in self.notes:
+            yield f"note: {note}"
         yield from self.evaluation.lines()
         if self.leaked is not None:
             yield self.leaked.sentence()
@@ -134,14 +131,7 @@ def train(
     outcome = _Outcome(run, store, split, settings, data, request)
     if isinstance(network, KmerGbm):
         return _train_trees(network, module, outcome)
-    best = ModelCheckpoint(
-        run / CHECKPOINTS,
-        filename="best",
-        monitor=MONITORED,
-        mode="max",
-        enable_version_counter=False,
-    )
-    trainer = _trainer(run, settings, best, progress)
+    trainer = make_trainer(run, settings, progress)
     module.check(trainer.world_size)
     if trainer.world_size > 1:
         # Which rows come when depends on it.
@@ -152,12 +142,21 @@ def train(
         # Weights are the first process's; dropout is each process's own.
         torch.manual_seed(settings.seed + trainer.global_rank)
         classifier = PairClassifier(network, settings)
-        _fit(trainer, classifier, module, run / CHECKPOINTS / "last.ckpt")
+        fit(trainer, classifier, module, run)
         if not trainer.is_global_zero:
             return None
-        state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-        classifier.load_state_dict(state["state_dict"])
-        return outcome.keep(network, int(state["epoch"]) + 1, trainer.strategy.root_device)
+        best = _best(run, classifier)
+        return outcome.keep(network, best, trainer.strategy.root_device)
+
+
+def _best(run: Path, classifier: PairClassifier) -> int:
+    """Give a classifier the weights that validated best; return their epoch, from 1."""
+    try:
+        state = read_checkpoint(run / CHECKPOINTS / BEST, classifier.state_dict())
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; remove {run} to train from the beginning") from None
+    classifier.load_state_dict(state["state_dict"])
+    return int(state["epoch"]) + 1
 
 
 def _train_trees(network: KmerGbm, module: PairDataModule, outcome: _Outcome) -> TrainResult:
@@ -166,7 +165,7 @@ def _train_trees(network: KmerGbm, module: PairDataModule, outcome: _Outcome) ->
     settings = outcome.settings
     if settings.init is not None:
         raise RequestError(f"{settings.model} begins from nothing: leave out --init")
-    if _processes(settings) not in (("auto", 1), ("1", 1)):
+    if processes(settings) not in (("auto", 1), ("1", 1)):
         raise RequestError(f"{settings.model} trains in one process: leave out --devices, --nodes")
     module.check()
     with claimed_run(outcome.run, outcome.request):
@@ -189,34 +188,23 @@ class _Outcome:
     def keep(self, network: Network, best_epoch: int, device: torch.device) -> TrainResult:
         """Write the model, its predictions on the test part, and what they are worth."""
         provenance = run_provenance(self.request, self.store, self.settings, best_epoch)
-        model = self.run / RUN_MODEL
-        save_model(network, model, provenance)
-        self._calibrate(network, model, device)
+        validation = read_epoch(self.run / HISTORY, best_epoch)
         test, train = self.split.part("test"), self.split.part("train")
         trained = labelled_pairs(self.store, train)
-        batch_size, seed = self.data.batch_size, self.settings.seed
-        predictions = predict_store(
+        predictions, evaluation = judged = judge(
             network,
             self.store,
-            test.contigs,
-            pairs=test.pairs,
-            device=device,
-            batch_size=batch_size,
-        )
-        partners = score_partners(
-            network, self.store, predictions, seed=seed, device=device, batch_size=batch_size
-        )
-        evaluation = evaluate(
-            predictions,
-            predictions["probability"].to_numpy(),
+            test,
             trained,
-            partners=partners,
-            seed=seed,
+            device=device,
+            batch_size=self.data.batch_size,
+            seed=self.settings.seed,
         )
-        write_text(self.run / PREDICTIONS, predictions.to_csv(sep="\t", index=False))
+        notes = tuple(training_notes(provenance))
         metrics = {
             "provenance": provenance,
-            "validation": read_epoch(self.run / HISTORY, best_epoch),
+            "validation": validation,
+            "notes": list(notes),
             "test": evaluation.to_json(),
         }
         leaked = None
@@ -224,9 +212,21 @@ class _Outcome:
             lengths = (self.store.enhancer_length, self.store.promoter_length)
             leaked = audit_split(trained, predictions, *lengths)
             metrics["leakage"] = leaked.to_json()
-        write_card(model, metrics)
+        write_text(self.run / PREDICTIONS, judged.table())
+        self._write_model(network, metrics, device)
         write_text(self.run / METRICS, json.dumps(metrics, indent=2) + "\n")
-        return TrainResult(self.run, best_epoch, evaluation, leaked)
+        (self.run / CHECKPOINTS / PREVIOUS).unlink(missing_ok=True)
+        return TrainResult(self.run, best_epoch, evaluation, leaked, notes)
+
+    def _write_model(self, network: Network, metrics: dict[str, Any], device: torch.device) -> None:
+        """Write the model's folder, which has its name when all of it is there."""
+        model = self.run / RUN_MODEL
+        # Of a run that was killed after it, since a finished one has its metrics.
+        shutil.rmtree(model, ignore_errors=True)
+        with whole_folder(model) as folder:
+            save_model(network, folder, metrics["provenance"])
+            self._calibrate(network, folder, device)
+            write_card(folder, metrics)
 
     def _calibrate(self, network: Network, model: Path, device: torch.device) -> None:
         """Fit the map of probabilities on the validation part, where it has both labels.
@@ -252,15 +252,6 @@ class _Outcome:
         write_map(model, found)
 
 
-def labelled_pairs(store: Store, part: Part) -> pd.DataFrame:
-    """Return the labelled pairs of a part, canonical columns."""
-    frame = pd.concat([store.pairs(contig) for contig in part.contigs], ignore_index=True)
-    known = frame["label"] >= 0
-    if part.pairs is not None:
-        known &= frame["pair"].isin(part.pairs)
-    return frame.loc[known, list(COLUMNS)].reset_index(drop=True)
-
-
 def _log_beginning(
     split: Split, settings: TrainSettings, network: Network, trainer: L.Trainer
 ) -> None:
@@ -277,70 +268,6 @@ def _log_beginning(
 def _log_parts(split: Split) -> None:
     for part in PARTS:
         logger.info("%s: %s", part, split.describe(part))
-
-
-def _trainer(
-    run: Path, settings: TrainSettings, best: ModelCheckpoint, progress: bool
-) -> L.Trainer:
-    devices, nodes = _processes(settings)
-    last = partial(
-        ModelCheckpoint, run / CHECKPOINTS, filename="last", enable_version_counter=False
-    )
-    try:
-        with _quiet_lightning():
-            return L.Trainer(
-                accelerator=settings.accelerator,
-                devices=devices,
-                num_nodes=nodes,
-                precision=settings.precision,  # type: ignore[arg-type]
-                max_epochs=settings.epochs,
-                callbacks=[
-                    best,
-                    EarlyStopping(
-                        MONITORED, mode="max", patience=settings.patience, check_finite=False
-                    ),
-                    last(every_n_train_steps=CHECKPOINT_STEPS),
-                    last(every_n_epochs=1, save_on_train_epoch_end=True),
-                    History(run / HISTORY),
-                ],
-                default_root_dir=run,
-                logger=False,
-                enable_progress_bar=progress,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-                num_sanity_val_steps=0,
-            )
-    except (ValueError, TypeError, MisconfigurationException) as error:
-        reason = " ".join(str(error).split())
-        raise RequestError(
-            f"accelerator {settings.accelerator}, devices {devices}, nodes {nodes}, "
-            f"precision {settings.precision}: {reason}"
-        ) from None
-
-
-def _processes(settings: TrainSettings) -> tuple[str, int]:
-    """Return devices of each node, and nodes; those of torchrun where it started this process."""
-    devices, nodes = settings.devices, settings.nodes
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        if devices == "auto":
-            devices = os.environ["LOCAL_WORLD_SIZE"]
-        if nodes == 1:
-            nodes = int(os.environ["GROUP_WORLD_SIZE"])
-    return devices, nodes
-
-
-def _fit(
-    trainer: L.Trainer, classifier: PairClassifier, module: PairDataModule, last: Path
-) -> None:
-    """Train, from the last checkpoint where there is one."""
-    resumed = last if last.exists() else None
-    if resumed:
-        logger.info("going on from %s", resumed)
-    try:
-        with _quiet_lightning():
-            trainer.fit(classifier, module, ckpt_path=resumed, weights_only=True)
-    except SystemExit:  # Lightning's answer to Ctrl-C
-        raise RunStopped(f"{last.parent.parent}: stopped; the same command goes on") from None
 
 
 def initial_network(store: Store, settings: TrainSettings) -> Network:
@@ -369,19 +296,3 @@ def initial_network(store: Store, settings: TrainSettings) -> Network:
     if settings.embedding is not None:
         initialise_embeddings(network, settings.embedding)
     return network.train()
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Leave Lightning's tips, hardware notes and advice out of the user's log for a while."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [log.level for log in loggers]
-    for log in loggers:
-        log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        for log, level in zip(loggers, levels, strict=True):
-            log.setLevel(level)

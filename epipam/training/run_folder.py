@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Callback
 
 from epipam.errors import EpipamError, RequestError
-from epipam.runtime.files import whole_file, write_text
+from epipam.runtime.files import write_text
 from epipam.runtime.locks import OutputTaken, output_lock
+from epipam.training.checkpoints import BEST, LAST, read_checkpoint, write_checkpoint
 
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.json"
@@ -77,9 +77,14 @@ def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> It
             ) from None
         _refuse_finished(run)
         noted.parent.mkdir(parents=True, exist_ok=True)
-        begun = noted.read_text(encoding="utf-8") if noted.exists() else ""
+        begun = noted.read_text(encoding="utf-8", errors="replace") if noted.exists() else ""
         if not begun:
             write_text(noted, text)
+        elif not _is_json(begun):
+            raise EpipamError(
+                f"{noted}: is damaged, so that nothing says what this run is of; remove {run} to "
+                "train from the beginning"
+            )
         elif begun != text:
             raise RequestError(
                 f"{run}: holds a run begun with other settings or in another folder ({noted}); "
@@ -91,6 +96,14 @@ def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> It
 def _refuse_finished(run: Path) -> None:
     if (run / METRICS).exists():
         raise RunFinished(f"{run}: holds a finished run; choose another name")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_begun(run: Path) -> bool:
@@ -116,8 +129,11 @@ class History(Callback):
             return
         values = [float(trainer.callback_metrics[c]) for c in self.COLUMNS]
         epoch = trainer.current_epoch + 1
-        rows = self.path.read_text().splitlines() if self.path.exists() else []
-        kept = [row for row in rows[1:] if int(row.partition(",")[0]) < epoch]
+        kept = [
+            ",".join(row.values())
+            for row in (read_history(self.path) if self.path.exists() else [])
+            if int(row["epoch"]) < epoch
+        ]
         line = ",".join([str(epoch), *(f"{value:.6f}" for value in values)])
         write_text(self.path, "\n".join([",".join(("epoch", *self.COLUMNS)), *kept, line, ""]))
         shown = ", ".join(
@@ -127,17 +143,55 @@ class History(Callback):
         logger.info("epoch %d of %s: %s", epoch, trainer.max_epochs, shown)
 
 
+def read_history(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a `history.csv`, as text.
+
+    Raises
+    ------
+    EpipamError
+        Where it is damaged.
+    """
+    names = ("epoch", *History.COLUMNS)
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            rows = [dict(row) for row in reader]
+        if tuple(reader.fieldnames or ()) != names:
+            raise ValueError
+        for row in rows:
+            int(row["epoch"])
+            for name in History.COLUMNS:
+                float(row[name])
+            if len(row) != len(names):
+                raise ValueError
+    except (OSError, ValueError, TypeError, csv.Error):
+        raise EpipamError(
+            f"{path}: is damaged: a line per epoch is expected, with {', '.join(names)}; remove "
+            f"{path.parent} to train from the beginning"
+        ) from None
+    return rows
+
+
 def read_epoch(history: Path, epoch: int) -> dict[str, float]:
-    """Return what `history.csv` says of an epoch's validation: `loss`, `auroc` and `auprc`."""
-    with history.open(encoding="utf-8", newline="") as handle:
-        row = next(row for row in csv.DictReader(handle) if int(row["epoch"]) == epoch)
-    return {name: float(row[f"validation_{name}"]) for name in ("loss", "auroc", "auprc")}
+    """Return what `history.csv` says of an epoch's validation: `loss`, `auroc` and `auprc`.
+
+    Raises
+    ------
+    EpipamError
+        Where the file is damaged or lacks the epoch.
+    """
+    for row in read_history(history):
+        if int(row["epoch"]) == epoch:
+            return {name: float(row[f"validation_{name}"]) for name in ("loss", "auroc", "auprc")}
+    raise EpipamError(
+        f"{history}: lacks epoch {epoch}, the best one; remove {history.parent} to train from the "
+        "beginning"
+    )
 
 
 def drop_optimizer_states(run: Path) -> None:
     """Take out of a finished run's checkpoints what is needed only to go on with it."""
-    for path in (run / CHECKPOINTS).glob("*.ckpt"):
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-        checkpoint["optimizer_states"] = []
-        with whole_file(path) as partial:
-            torch.save(checkpoint, partial)
+    for name in (BEST, LAST):
+        path = run / CHECKPOINTS / name
+        if path.exists():
+            write_checkpoint({**read_checkpoint(path), "optimizer_states": []}, path)

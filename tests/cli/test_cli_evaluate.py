@@ -75,16 +75,38 @@ def test_it_writes_whole_results_of_the_models_own_test_chromosomes(folder, tmp_
     controls = test["controls"]
     assert controls["permuted_labels"]["auroc"] == pytest.approx(0.5, abs=0.15)
     assert controls["permuted_partners"]["n_pairs"] == 23
-    assert controls["permuted_partners"]["fall_interval"] is not None
+    assert controls["permuted_partners"]["fall"] is not None
+    # Six positive pairs are too few of anything to resample.
+    assert test["resampling"]["unit"] == "promoters"
+    assert controls["permuted_partners"]["fall_interval"] is None
+    assert "No intervals: there are too few" in result.stdout
+    assert "No intervals: there are too few" in (tmp_path / "out/report.html").read_text()
     assert sum(each["n_pairs"] for each in test["calibration"]["bins"]) == 23
     for word in ("model", "distance", "frequency", "The model", "promoters swapped", "Its AUROC"):
         assert word in result.stdout
 
 
-def test_a_model_of_another_store_is_evaluated_on_every_chromosome(folder, tmp_path):
+def said_everywhere(result, out, text):
+    """Whether a caution is on stderr, in the printed result, in metrics.json and on the page."""
+    metrics = json.loads((out / "metrics.json").read_text())
+    return (
+        text in result.stderr
+        and text in result.stdout
+        and any(text in note for note in metrics["notes"])
+        and text in (out / "report.html").read_text()
+    )
+
+
+def test_a_model_of_nobody_knows_what_needs_chromosomes(folder, tmp_path):
     save_model(create_model("epi"), tmp_path / "model", {"about": "from elsewhere"})
-    result = _run(folder, "-o", tmp_path / "out", "--json", model=tmp_path / "model")
+    result = _run(folder, "-o", tmp_path / "out", model=tmp_path / "model")
+    assert result.exit_code == 2
+    assert "does not say what it was trained on; name some with --chromosomes" in result.stderr
+    assert not (tmp_path / "out").exists()
+    options = ("--json", "--chromosomes", "all")
+    result = _run(folder, "-o", tmp_path / "out", *options, model=tmp_path / "model")
     assert result.exit_code == 0, result.output
+    assert said_everywhere(result, tmp_path / "out", "nothing says whether the model was fitted on")
     test = json.loads(result.stdout)["test"]
     assert list(test["contigs"]) == list(CONTIGS)
     assert test["contigs"]["chr6"]["model"]["auroc"] is None
@@ -94,7 +116,48 @@ def test_a_model_of_another_store_is_evaluated_on_every_chromosome(folder, tmp_p
 def test_chromosomes_the_model_was_fitted_on_are_named(folder, tmp_path):
     result = _run(folder, "-o", tmp_path / "out", "--chromosomes", "1,chr7,chr4")
     assert result.exit_code == 0, result.output
-    assert "note: the model was fitted on chr4, chr7" in result.stderr
+    assert said_everywhere(result, tmp_path / "out", "the model was fitted on chr4, chr7")
+
+
+@pytest.fixture(scope="module")
+def other_store(folder):
+    """The same genome with other pairs."""
+    pairs = pd.read_csv(folder / "pairs.tsv", sep="\t", keep_default_na=False)
+    pairs["enhancer_start"] += 7
+    pairs.to_csv(folder / "other.tsv", sep="\t", index=False)
+    build_store(folder / "genome.fa", folder / "other.tsv", folder / "other")
+    return folder / "other"
+
+
+def test_other_pairs_of_the_same_genome_are_judged_on_the_models_test_chromosomes(
+    folder, other_store, tmp_path
+):
+    command = ["evaluate", str(folder / "model"), str(other_store), "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, [*command, "--bootstrap", "20"])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert metrics["provenance"]["evaluated"] == ["chr1", "chr2"]
+    assert said_everywhere(result, tmp_path / "out", "other pairs than the model was trained with")
+
+
+def test_of_a_store_without_the_models_test_chromosomes_nothing_is_judged_unasked(folder, tmp_path):
+    pairs = pd.read_csv(folder / "pairs.tsv", sep="\t", keep_default_na=False)
+    pairs = pairs[pairs["enhancer_chrom"].isin(["chr7", "chr8"])]
+    pairs.to_csv(tmp_path / "few.tsv", sep="\t", index=False)
+    build_store(folder / "genome.fa", tmp_path / "few.tsv", tmp_path / "few")
+    command = ["evaluate", str(folder / "model"), str(tmp_path / "few"), "-o"]
+    result = CliRunner().invoke(main, [*command, str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "was tested on are not in it" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("unit", ["pairs", "promoters", "chromosomes"])
+def test_what_is_resampled_can_be_chosen(folder, tmp_path, unit):
+    result = _run(folder, "-o", tmp_path / "out", "--resample", unit, "--chromosomes", "all")
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert metrics["test"]["resampling"]["unit"] == metrics["provenance"]["resample"] == unit
 
 
 def test_a_fold_of_the_store_can_be_chosen(folder, tmp_path):
@@ -140,7 +203,7 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_any_prediction(
     def predicted(*arguments, **options):
         raise AssertionError("pairs were predicted in vain")
 
-    monkeypatch.setattr("epipam.evaluation.prediction.predict_store", predicted)
+    monkeypatch.setattr("epipam.evaluation.judging.predict_store", predicted)
     (tmp_path / "file").write_text("")
     result = _run(folder, "-o", tmp_path / "file" / "out")
     assert result.exit_code == 1
@@ -150,7 +213,7 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_any_prediction(
 def test_a_model_of_other_lengths_is_refused(folder, tmp_path):
     config = EpipamConfig(enhancer_length=2000, promoter_length=2000)
     save_model(create_model("epipam", config), tmp_path / "model", {})
-    result = _run(folder, "-o", tmp_path / "out", model=tmp_path / "model")
+    result = _run(folder, "-o", tmp_path / "out", "--chromosomes", "all", model=tmp_path / "model")
     assert result.exit_code == 2
     assert "windows of 2000 and 2000 bp" in result.stderr
     assert not (tmp_path / "out").exists()
@@ -161,7 +224,7 @@ def test_a_damaged_model_exits_1_naming_the_row(folder, tmp_path):
     with torch.no_grad():
         model.main_head[-1].bias.fill_(torch.nan)
     save_model(model, tmp_path / "model", {})
-    result = _run(folder, "-o", tmp_path / "out", model=tmp_path / "model")
+    result = _run(folder, "-o", tmp_path / "out", "--chromosomes", "all", model=tmp_path / "model")
     assert result.exit_code == 1
     assert "row 0 of the pairs (chr1:0-300, chr1:9000-9800) has probability nan" in result.stderr
     assert not (tmp_path / "out").exists()
@@ -171,7 +234,7 @@ def test_a_failure_while_writing_leaves_nothing(folder, tmp_path, monkeypatch):
     def broken(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("epipam.report.roc_pr_figure", broken)
+    monkeypatch.setattr("epipam.report.evaluate_model.roc_pr_figure", broken)
     result = _run(folder, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert "No space left" in result.stderr

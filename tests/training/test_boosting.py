@@ -1,4 +1,4 @@
-"""Boosting: trees that answer as scikit-learn's do, and a run like any other model's."""
+"""Boosting: trees that answer as LightGBM's do, and a run like any other model's."""
 
 import json
 
@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from epipam.errors import RequestError
 from epipam.loading.data_module import DataSettings
@@ -15,38 +14,50 @@ from epipam.models import load_model
 from epipam.models.kmer_gbm import KmerGbm, KmerGbmConfig
 from epipam.simulate import SimulationSettings, simulate
 from epipam.store import Store, StoreSettings, build_store
-from epipam.training.boosting import network_of
+from epipam.training.boosting import grow, grown_booster, network_of
 from epipam.training.fit import TrainSettings, train
 
 
-@pytest.fixture(scope="module")
-def grown():
+def settings(epochs: int, **others) -> TrainSettings:
+    return TrainSettings(model="kmer-gbm", epochs=epochs, **others).with_model_defaults()
+
+
+@pytest.mark.parametrize("n_rows", [30, 300, 3_000])
+def test_the_trees_answer_as_lightgbms_do(n_rows):
     rng = np.random.default_rng(0)
-    counts = rng.poisson(3, (300, 20))
-    label = (counts[:, 0] + counts[:, 11] > rng.normal(6, 1, 300)).astype(np.int64)
-    classifier = HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=7)
-    return classifier.fit(counts, label), counts
-
-
-def test_the_trees_answer_as_scikit_learns_do(grown):
-    classifier, counts = grown
-    network = network_of(classifier, KmerGbm(KmerGbmConfig(20, 20, k=2)))
-    unseen = np.random.default_rng(1).poisson(3, (200, 20))
+    counts = rng.poisson(3, (n_rows, 20))
+    label = (counts[:, 0] + counts[:, 11] > rng.normal(6, 1, n_rows)).astype(np.int64)
+    booster = grown_booster(counts, label, -0.5, settings(30))
+    network = network_of(booster.dump_model(), -0.5, KmerGbm(KmerGbmConfig(20, 20, k=2)))
+    unseen = rng.poisson(3, (200, 20))
     for some in (counts, unseen):
         found = network.baseline + network.contributions(torch.from_numpy(some)).sum(dim=1)
-        expected = classifier.decision_function(some)
-        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+        expected = -0.5 + booster.predict(some, raw_score=True)
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9)
 
 
-def test_a_hundred_pairs_are_fitted():
+def test_what_counts_tell_is_learned():
     rng = np.random.default_rng(2)
-    counts = rng.poisson(3, (100, 1_024))
-    label = rng.integers(0, 2, 100)
-    classifier = HistGradientBoostingClassifier(max_iter=200, early_stopping=False)
-    network = network_of(classifier.fit(counts, label), KmerGbm())
+    counts = rng.poisson(3, (400, 1_024))
+    label = (counts[:, 7] > 3).astype(np.int64)
+    network = grow(KmerGbm(), counts, label, settings(200))
     logits = network.baseline + network.contributions(torch.from_numpy(counts)).sum(dim=1)
     target = torch.from_numpy(label).double()
     assert torch.nn.functional.binary_cross_entropy_with_logits(logits, target) < 0.05
+
+
+def test_threads_grow_the_same_trees():
+    rng = np.random.default_rng(3)
+    counts, label = rng.poisson(3, (2_000, 40)), rng.integers(0, 2, 2_000)
+    before = torch.get_num_threads()
+    grown = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            grown.append(grow(KmerGbm(), counts, label, settings(20)).state_dict())
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(grown[0][name], grown[1][name]) for name in grown[0])
 
 
 @pytest.fixture(scope="module")

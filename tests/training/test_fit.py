@@ -26,7 +26,7 @@ from epipam.models.logits import logits_of
 from epipam.pairs.table import digest
 from epipam.simulate import SimulationSettings, simulate
 from epipam.store import Store, StoreSettings, build_store
-from epipam.training import fit as training
+from epipam.training import trainer as training
 from epipam.training.fit import PairClassifier, TrainSettings, train
 
 ENHANCER, PROMOTER = 1_300, 1_250

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from epipam.errors import RequestError
+from epipam.errors import EpipamError, RequestError
 from epipam.training.run_folder import RunFinished, RunTaken, claimed_run, read_epoch
 
 REQUEST = {"model": "epipam", "seed": 1}
@@ -67,3 +67,38 @@ def test_an_epoch_is_read_from_the_history(tmp_path):
         "1,0.7,0.6,0.5,0.4\n2,0.6,0.5,0.7,nan\n"
     )
     assert read_epoch(tmp_path / "history.csv", 1) == {"loss": 0.6, "auroc": 0.5, "auprc": 0.4}
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00\xfe", b'{"folder": ', b"[" * 100_000])
+def test_a_damaged_request_is_named_with_the_way_out(tmp_path, content):
+    noted = tmp_path / "run/checkpoints/request.json"
+    noted.parent.mkdir(parents=True)
+    noted.write_bytes(content)
+    with pytest.raises(EpipamError) as caught, claimed_run(tmp_path / "run", REQUEST):
+        raise AssertionError
+    assert str(caught.value).startswith(f"{noted}: is damaged")
+    assert f"remove {tmp_path / 'run'}" in str(caught.value)
+    assert noted.read_bytes() == content
+
+
+HEADER = b"epoch,training_loss,validation_loss,validation_auroc,validation_auprc\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"not,a,history\n1,2,3\n",
+        HEADER + b"1,0.7,0.6\n",
+        HEADER + b"1,0.7,0.6,0.5,0.4,0.3\n",
+        HEADER + b"one,0.7,0.6,0.5,0.4\n",
+        HEADER + b"1,0.7,x,0.5,0.4\n",
+        HEADER + b"2,0.7,0.6,0.5,0.4\n",
+    ],
+)
+def test_a_damaged_history_is_named_with_the_way_out(tmp_path, content):
+    path = tmp_path / "history.csv"
+    path.write_bytes(content)
+    with pytest.raises(EpipamError, match=r"history\.csv: (is damaged|lacks epoch 1).*remove "):
+        read_epoch(path, 1)

@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from epipam.evaluation.metrics import METRICS, Interval, Ranking, Replicates, resampled
+from epipam.evaluation.metrics import (
+    METRICS,
+    Interval,
+    Ranking,
+    Replicates,
+    effective_number,
+    resampled,
+)
 
 # A scorer that gives every pair the same.
 CHANCE = "chance"
@@ -42,7 +49,9 @@ class Comparison(NamedTuple):
     mean, other_mean
         Mean of the metric over folds, of the scorer and of the other.
     interval
-        95% of the differences over the replicates; None with a single chromosome.
+        95% of the differences over the replicates; None with too few chromosomes.
+    n_chromosomes
+        How many of equal size the chromosomes count as.
     """
 
     scorer: str
@@ -51,6 +60,7 @@ class Comparison(NamedTuple):
     mean: float
     other_mean: float
     interval: Interval | None
+    n_chromosomes: float = np.inf
 
     @property
     def difference(self) -> float:
@@ -60,7 +70,15 @@ class Comparison(NamedTuple):
     def turned(self) -> Comparison:
         """Return the comparison of the other with the scorer."""
         turned = self.interval and Interval(-self.interval.high, -self.interval.low)
-        return Comparison(self.other, self.scorer, self.metric, self.other_mean, self.mean, turned)
+        return Comparison(
+            self.other,
+            self.scorer,
+            self.metric,
+            self.other_mean,
+            self.mean,
+            turned,
+            self.n_chromosomes,
+        )
 
 
 def compare(
@@ -74,8 +92,9 @@ def compare(
 
     A replicate draws as many chromosomes as there are, of all folds' together, and every scorer
     is measured on the same draws: in each fold with its chromosomes as often as they were drawn,
-    then on average over the folds of which both classes were drawn. Folds are not pooled, since
-    the models of two folds need not agree in what a score is worth.
+    then on average over the folds of which both classes were drawn, each counting as often as its
+    chromosomes were. Folds are not pooled, since the models of two folds need not agree in what a
+    score is worth.
 
     Parameters
     ----------
@@ -95,6 +114,7 @@ def compare(
             observed[scorer, metric],
             observed[other, metric],
             means.difference(scorer, other, metric),
+            means.n_effective,
         )
         for scorer, other in rivals
         for metric in METRICS
@@ -113,7 +133,9 @@ def fold_means(parts: Sequence[FoldScores], *, n_replicates: int, seed: int) -> 
     for weights in draws:
         for key, value in _means(parts, ranked, weights):
             found[key].append(value)
-    return Replicates({key: np.array(values) for key, values in found.items()})
+    return Replicates(
+        {key: np.array(values) for key, values in found.items()}, effective_number(labels, contigs)
+    )
 
 
 def _ranked(parts: Sequence[FoldScores]) -> list[dict[str, Ranking]]:
@@ -132,10 +154,17 @@ def _means(
     for (first, last), part, rankings in zip(pairwise(ends), parts, ranked, strict=True):
         own = weights[first:last]
         if 0 < int(own @ part.labels) < int(own.sum()):
-            usable.append((own, rankings))
+            usable.append((own, rankings, _times_drawn(part.contigs, own)))
     if not usable:
         return
     for scorer in parts[0].scores:
-        values = np.array([rankings[scorer].weighted(own) for own, rankings in usable])
-        for metric, mean in zip(METRICS, values.mean(axis=0), strict=True):
+        values = np.array([rankings[scorer].weighted(own) for own, rankings, _ in usable])
+        times = np.array([drawn for *_, drawn in usable])
+        for metric, mean in zip(METRICS, times @ values / times.sum(), strict=True):
             yield (scorer, metric), float(mean)
+
+
+def _times_drawn(contigs: np.ndarray, weights: np.ndarray) -> float:
+    """Return how often the chromosomes of a fold were drawn, on average."""
+    first = np.unique(contigs, return_index=True)[1]
+    return float(weights[first].mean())

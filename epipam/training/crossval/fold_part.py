@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from epipam.evaluation.evaluate import MODEL, RATIOS
+from epipam.evaluation.baselines import MODEL
+from epipam.evaluation.results import RATIOS
 from epipam.report.charts import Chart, Spread, spread_chart
 from epipam.report.tables import Cell, Table, count, score, text
 from epipam.training.crossval.results import FoldResult, SummaryRow

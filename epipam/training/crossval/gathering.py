@@ -14,8 +14,16 @@ import pandas as pd
 
 from epipam.errors import EpipamError
 from epipam.evaluation.audit import SplitAudit, audit_split, audit_store, mean_audit
-from epipam.evaluation.baselines import distance_scores, frequency_scores
-from epipam.evaluation.evaluate import DISTANCE, FREQUENCY, MODEL, RATIOS
+from epipam.evaluation.baselines import (
+    DISTANCE,
+    FREQUENCY,
+    MODEL,
+    distance_scores,
+    frequency_scores,
+)
+from epipam.evaluation.judging import PREDICTIONS
+from epipam.evaluation.prediction import labelled_pairs
+from epipam.evaluation.results import RATIOS
 from epipam.pairs.table import COLUMNS
 from epipam.runtime.files import whole_file, write_text
 from epipam.training.crossval.comparison import CHANCE, FoldScores, compare
@@ -30,7 +38,6 @@ from epipam.training.crossval.results import (
 )
 from epipam.training.crossval.settings import RANDOM
 from epipam.training.crossval.words import verdicts
-from epipam.training.fit import PREDICTIONS, labelled_pairs
 from epipam.training.provenance import versions
 from epipam.training.run_folder import METRICS
 

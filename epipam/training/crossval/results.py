@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from epipam.evaluation.audit import SplitAudit
-from epipam.evaluation.evaluate import DISTANCE, FREQUENCY, MODEL, RATIOS
+from epipam.evaluation.baselines import DISTANCE, FREQUENCY, MODEL
+from epipam.evaluation.results import RATIOS
 from epipam.training.crossval.comparison import Comparison
 
 BASELINES = (DISTANCE, FREQUENCY)

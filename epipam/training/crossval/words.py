@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from epipam.evaluation.audit import SplitAudit
-from epipam.evaluation.evaluate import DISTANCE, FREQUENCY
-from epipam.evaluation.metrics import METRICS
+from epipam.evaluation.baselines import DISTANCE, FREQUENCY
+from epipam.evaluation.metrics import LEAST_CLUSTERS, METRICS
 from epipam.training.crossval.comparison import CHANCE, Comparison
 from epipam.training.crossval.results import CrossvalResult, DatasetComparison, SummaryRow
 from epipam.training.crossval.settings import PUBLISHED, RANDOM, CrossvalSettings
@@ -124,6 +124,8 @@ def _against_the_best(dataset: str, found: Sequence[DatasetComparison]) -> Itera
 def _outcome(comparison: Comparison) -> str:
     if comparison.difference <= 0:
         return "does not beat"
+    if comparison.n_chromosomes < LEAST_CLUSTERS:
+        return "is above, with too few chromosomes to tell how surely,"
     if comparison.interval is None:
         return "is above, how surely is not known,"
     return "beats" if comparison.interval.low > 0 else "does not clearly beat"
@@ -136,6 +138,11 @@ def _numbers(found: DatasetComparison) -> str:
     if one.interval is not None:
         low, high = one.interval
         text += f", 95% interval of the difference {low:.3f} to {high:.3f}"
+    elif one.n_chromosomes < LEAST_CLUSTERS:
+        text += (
+            f", no interval: the chromosomes count as {one.n_chromosomes:.1f} of equal size, and "
+            f"{LEAST_CLUSTERS} are needed"
+        )
     return text
 
 
