@@ -24,7 +24,7 @@ from epipam.models.registry import read_config
 from epipam.pairs.checks import check_pairs, require_usable
 from epipam.pairs.table import read_pairs
 from epipam.runtime.devices import choose_device
-from epipam.scoring.engine import PairWindows
+from epipam.scoring.engine import PairWindows, finite_logits
 from epipam.scoring.score import engine_for, probabilities, read_windows
 
 ANCHORS = ("enhancer", "promoter")
@@ -197,7 +197,7 @@ class OnehotScorer:
     def _forward(self, *windows: np.ndarray) -> np.ndarray:
         given = (torch.as_tensor(w, dtype=torch.float32, device=self.device) for w in windows)
         with torch.inference_mode():
-            return self.network(*given).cpu().numpy()
+            return finite_logits(self.network(*given).cpu().numpy())
 
 
 def only_batch(batches: list[Any]) -> Any:

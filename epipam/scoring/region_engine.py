@@ -24,9 +24,10 @@ import numpy as np
 import torch
 
 from epipam.models import Epipam
+from epipam.models.weights import require_finite
 from epipam.scoring.branch import Branch, KeptRegions, SomeBranch
 from epipam.scoring.compiled_tiles import CompiledBranch, CompiledTiles
-from epipam.scoring.engine import PairWindows
+from epipam.scoring.engine import PairWindows, finite_logits
 from epipam.scoring.settings import CACHE_SIZE
 from epipam.scoring.tile_scorer import TileScorer, Tiling, TorchTiles
 
@@ -54,6 +55,11 @@ class RegionEngine:
         Bytes of what is kept per promoter, from one call to the next as well.
     tiling
         How much is worked on at once; by default what suits the device.
+
+    Raises
+    ------
+    ModelError
+        Where a weight is NaN or infinite.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class RegionEngine:
                 "the network has no position attention, or reads no bases: score it by "
                 "forward passes"
             )
+        require_finite(network.state_dict(), "the model")
         self.network = network.to(device).eval()
         self.device = device
         self._one_call = Lock()
@@ -94,7 +101,7 @@ class RegionEngine:
     def logits(self, windows: PairWindows) -> np.ndarray:
         """Return float64 (n_pairs,), in the order of the pairs."""
         with self._one_call:
-            return self._logits(windows)
+            return finite_logits(self._logits(windows))
 
     def _logits(self, windows: PairWindows) -> np.ndarray:
         found = np.empty(len(windows), dtype=np.float64)
