@@ -6,7 +6,9 @@ pickled to another process. What is defined here can, and needs no kipoi.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +24,7 @@ from epipam.models.registry import read_config
 from epipam.pairs.checks import check_pairs, require_usable
 from epipam.pairs.table import read_pairs
 from epipam.runtime.devices import choose_device
-from epipam.scoring.engine import PairWindows
+from epipam.scoring.engine import PairWindows, finite_logits
 from epipam.scoring.score import engine_for, probabilities, read_windows
 
 ANCHORS = ("enhancer", "promoter")
@@ -44,6 +46,8 @@ class _Block(NamedTuple):
 
 class PairTableBatches:
     """The rows of a pair table in batches as Kipoi wants them: each row once, in input order.
+
+    Several threads may read batches of one object.
 
     Parameters
     ----------
@@ -70,6 +74,20 @@ class PairTableBatches:
         self.frame = table.frame
         self.contigs = check.contigs
         self._block: _Block | None = None
+        self._reading = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_block": None, "_reading": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _reading=Lock())
+
+    def in_batches_of(self, pairs: int) -> PairTableBatches:
+        """Return the same rows in batches of another size, which later changes here leave alone."""
+        others = copy.copy(self)
+        others.genome = copy.copy(self.genome)  # which opens the FASTA anew
+        others.batch_size = pairs
+        return others
 
     @property
     def batch_size(self) -> int:
@@ -84,7 +102,7 @@ class PairTableBatches:
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return -(-len(self.frame) // self.batch_size)
+        return self._n_batches(self.batch_size)
 
     def __getitem__(self, index: int) -> dict[str, dict[str, Any]]:
         """Return one batch.
@@ -96,11 +114,12 @@ class PairTableBatches:
             `metadata`: `row`, int64 (n,), and genomic ranges (`chr`, `start`, `end`, `id`,
             `strand`, arrays of n) of both regions and both windows.
         """
-        if not 0 <= index < len(self):
+        size = self.batch_size  # another thread may set it meanwhile
+        if not 0 <= index < self._n_batches(size):
             raise IndexError(index)
-        block = self._block_with(index)
-        first = index * self.batch_size - block.rows.start
-        rows = slice(first, first + self.batch_size)
+        block = self._block_with(index, size)
+        first = index * size - block.rows.start
+        rows = slice(first, first + size)
         inputs = {
             anchor: unpack_onehot(block.packed[anchor][rows], length, np.float32)
             for anchor, length in self.lengths.items()
@@ -110,14 +129,18 @@ class PairTableBatches:
             metadata[region] = {name: values[rows] for name, values in fields.items()}
         return {"inputs": inputs, "metadata": metadata}
 
-    def _block_with(self, index: int) -> _Block:
+    def _n_batches(self, size: int) -> int:
+        return -(-len(self.frame) // size)
+
+    def _block_with(self, index: int, size: int) -> _Block:
         """Return the rows that are read together with those of a batch; kept for the next one."""
-        batches = max(1, _BLOCK_ROWS // self.batch_size)
-        first = index // batches * batches * self.batch_size
-        rows = slice(first, first + batches * self.batch_size)
-        if self._block is None or self._block.rows != rows:
-            self._block = self._read(rows)
-        return self._block
+        batches = max(1, _BLOCK_ROWS // size)
+        first = index // batches * batches * size
+        rows = slice(first, first + batches * size)
+        with self._reading:
+            if self._block is None or self._block.rows != rows:
+                self._block = self._read(rows)
+            return self._block
 
     def _read(self, rows: slice) -> _Block:
         frame = self.frame.iloc[rows]
@@ -138,6 +161,8 @@ class PairTableBatches:
 
 class OnehotScorer:
     """A model folder that turns one-hot windows into probabilities of interaction.
+
+    Several threads may call one scorer.
 
     Parameters
     ----------
@@ -172,7 +197,7 @@ class OnehotScorer:
     def _forward(self, *windows: np.ndarray) -> np.ndarray:
         given = (torch.as_tensor(w, dtype=torch.float32, device=self.device) for w in windows)
         with torch.inference_mode():
-            return self.network(*given).cpu().numpy()
+            return finite_logits(self.network(*given).cpu().numpy())
 
 
 def only_batch(batches: list[Any]) -> Any:

@@ -58,9 +58,11 @@ class KmerEmbedding(nn.Module):
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
-        self.vectors = nn.Embedding(N_TOKENS, dimension)
-        with torch.no_grad():
-            self.vectors.weight[0] = 0
+        vectors = torch.empty(N_TOKENS, dimension)
+        if not vectors.is_meta:  # where only shapes are wanted, drawing costs seconds
+            vectors.normal_()
+            vectors[0] = 0
+        self.vectors = nn.Embedding.from_pretrained(vectors, freeze=False)
 
     def forward(self, windows: Tensor, length: int) -> Tensor:
         """Return the vectors of windows' 6-mers, float (N, dimension, length - 5).

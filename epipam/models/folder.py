@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ RUN_MODEL = "model"
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, CALIBRATION_FILE)
 # What a model on the Hugging Face hub begins with where a folder is asked for.
 HUB_PREFIX = "hf://"
-REQUIRED = ("epipam_version", "enhancer_length", "promoter_length")
+LENGTHS = ("enhancer_length", "promoter_length")
+REQUIRED = ("epipam_version", *LENGTHS)
+# Under which `config.json` notes the SHA-256 of the weights; folders made by epipam 0.1 lack it.
+DIGEST_KEY = "weights_sha256"
+_LONGEST_WINDOW = 1_000_000_000
 
 
 def is_on_hub(place: str) -> bool:
@@ -33,7 +38,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     Raises
     ------
     ModelError
-        Where there is none, or it is not a model's.
+        Where there is none, it is not a model's, or is damaged.
     """
     path = Path(folder) / CONFIG_FILE
     try:
@@ -46,10 +51,33 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise ModelError(
             f"{folder}: is no model folder: it has no {CONFIG_FILE}; {way_out}"
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise ModelError(f"{path}: is damaged: it is nested too deeply") from None
+    except ValueError as error:  # not UTF-8, not JSON, or a number of thousands of digits
         raise ModelError(f"{path}: is not JSON: {error}") from None
     if not isinstance(config, dict) or "model" not in config:
         raise ModelError(f"{path}: names no model: it is not an epipam model's")
     if missing := [key for key in REQUIRED if key not in config]:
         raise ModelError(f"{path}: lacks {', '.join(missing)}: it is not an epipam model's")
+    if problem := _problem(config):
+        raise ModelError(f"{path}: is damaged: {problem}; copy or download the model again")
     return config
+
+
+def _problem(config: dict[str, Any]) -> str | None:
+    """Return what is wrong with a value that every model's configuration has."""
+    for key in ("model", DIGEST_KEY):
+        if not isinstance(value := config.get(key, ""), str):
+            return f"{key} is {reprlib.repr(value)} but must be text"
+    for key in LENGTHS:
+        value = config[key]
+        if type(value) is not int or not 1 <= value <= _LONGEST_WINDOW:
+            return (
+                f"{key} is {reprlib.repr(value)} but must be a whole number of bp from 1 to "
+                f"{_LONGEST_WINDOW:,}"
+            )
+    if not isinstance(config.get("provenance", {}), dict):
+        return "provenance must be an object"
+    return None

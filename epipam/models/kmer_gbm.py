@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from epipam.errors import ModelError
 from epipam.genome.encoding import BASES
 from epipam.models.embedding import kmer_tokens
 from epipam.models.network import Network, WindowConfig
+
+LONGEST_KMER = 10
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class KmerGbmConfig(WindowConfig):
     trees: int = 0
     nodes: int = 0
     depth: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse k-mers of which there are too many to count."""
+        if not 1 <= self.k <= LONGEST_KMER:
+            raise ModelError(f"k is {self.k} but must be from 1 to {LONGEST_KMER}")
 
 
 class KmerGbm(Network):
@@ -123,10 +132,10 @@ def canonical_columns(k: int) -> Tensor:
 
     Entry 0, of k-mers with N, is 0. A k-mer shares the column of its reverse complement.
     """
-    number = torch.arange(len(BASES) ** k)
-    mirrored = torch.zeros_like(number)
+    number = np.arange(len(BASES) ** k)
+    mirrored = np.zeros_like(number)
     for place in range(k):
         # A and T, C and G are mirror images in the order of the bases.
         mirrored = mirrored * len(BASES) + (len(BASES) - 1 - number // len(BASES) ** place % 4)
-    _, column = torch.unique(torch.minimum(number, mirrored), return_inverse=True)
-    return torch.cat([torch.zeros(1, dtype=torch.int64), column + 1])
+    _, column = np.unique(np.minimum(number, mirrored), return_inverse=True)
+    return torch.from_numpy(np.r_[0, column + 1])

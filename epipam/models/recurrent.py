@@ -16,7 +16,8 @@ def initialise_recurrent(layer: nn.GRU | nn.LSTM) -> None:
             if name.startswith("weight_ih"):
                 nn.init.xavier_uniform_(parameter)
             elif name.startswith("weight_hh"):
-                nn.init.orthogonal_(parameter)
+                if not parameter.is_meta:  # where only shapes are wanted, it costs seconds
+                    nn.init.orthogonal_(parameter)
             else:
                 parameter.zero_()
                 if isinstance(layer, nn.LSTM) and name.startswith("bias_ih"):

@@ -9,13 +9,14 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import safetensors
-from safetensors.torch import load_file, save
+import torch
+from safetensors.torch import save
 
 from epipam.errors import ModelError
 from epipam.models.catalogue import MODELS, find_model
-from epipam.models.folder import CONFIG_FILE, WEIGHTS_FILE, read_config
+from epipam.models.folder import CONFIG_FILE, DIGEST_KEY, WEIGHTS_FILE, read_config
 from epipam.models.places import local_folder
+from epipam.models.weights import one_line, read_weights, require_shapes, weights_digest
 from epipam.runtime.files import whole_file, write_text
 from epipam.version import __version__
 
@@ -110,6 +111,8 @@ def model_name(network: Network) -> str:
 def save_model(network: Network, folder: str | Path, provenance: dict[str, Any]) -> None:
     """Write a model folder; `config.json`, by which it is known, comes last.
 
+    It notes the SHA-256 of the weights, which `load_model` compares.
+
     Parameters
     ----------
     provenance
@@ -120,9 +123,11 @@ def save_model(network: Network, folder: str | Path, provenance: dict[str, Any])
     weights = {
         name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
     }
+    contents = save(weights)
     with whole_file(folder / WEIGHTS_FILE) as partial:
-        partial.write_bytes(save(weights))
+        partial.write_bytes(contents)
     config = describe_model(network, provenance)
+    config[DIGEST_KEY] = weights_digest(contents)
     write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
@@ -148,24 +153,30 @@ def load_model(folder: str | Path) -> Network:
     Raises
     ------
     ModelError
-        Where the folder is none, is damaged, or its weights do not fit its `config.json`.
+        Where the folder is none, is damaged, or its weights do not fit its `config.json` or are
+        not all finite.
     RequestError, EpipamError
         Where the hub has no such model, or cannot be reached.
     """
     folder = local_folder(folder)
     settings = read_config(folder)
+    weights = read_weights(folder, settings.get(DIGEST_KEY))
     try:
         config = _config(settings)
-        network = create_model(settings["model"], config)
-    except (TypeError, ValueError, ModelError) as error:
-        raise ModelError(f"{folder / CONFIG_FILE}: is damaged: {error}") from None
+        # First without memory for its numbers: a damaged length would ask for any amount.
+        with torch.device("meta"):
+            expected = create_model(settings["model"], config).state_dict()
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, ModelError) as error:
+        raise ModelError(f"{folder / CONFIG_FILE}: is damaged: {one_line(error)}") from None
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except FileNotFoundError:
-        raise ModelError(f"{folder}: has no {WEIGHTS_FILE}") from None
-    except (safetensors.SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{folder}/{WEIGHTS_FILE}: cannot be loaded: {reason}") from None
+        require_shapes(weights, expected)
+        network = create_model(settings["model"], config)
+        network.load_state_dict(weights)
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{folder / WEIGHTS_FILE}: cannot be loaded: it does not fit {CONFIG_FILE} beside it: "
+            f"{one_line(error)}; copy the whole model folder again"
+        ) from None
     network.provenance = settings.get("provenance", {})
     return network.eval()
 

@@ -162,12 +162,15 @@ class KeptRegions(Generic[SomeBranch]):
     def _compute(self, packed: np.ndarray, missing: list[tuple[bytes, int]]) -> None:
         while len(self._free) < len(missing):
             self._free.append(self._slot.popitem(last=False)[1])
-        windows = torch.from_numpy(packed[[row for _, row in missing]]).to(self.device)
-        features = self.branch.features(windows)
-        slots = self._free[: -len(missing) - 1 : -1]
-        self._features[slots] = features
-        self._products[slots] = self.branch.products(features)
-        del self._free[-len(missing) :]
+        slots = [self._free.pop() for _ in missing]
+        try:
+            windows = torch.from_numpy(packed[[row for _, row in missing]]).to(self.device)
+            features = self.branch.features(windows)
+            self._features[slots] = features
+            self._products[slots] = self.branch.products(features)
+        except BaseException:
+            self._free += slots
+            raise
         self._slot.update(zip((key for key, _ in missing), slots, strict=True))
 
 

@@ -1,15 +1,17 @@
 """Scoring on the workers of a cluster: a piece of the pair table is a task.
 
-A worker loads the model and the genome's index at its first task and keeps them.
+Each thread of a worker loads the model and the genome's index at its first task and keeps them.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
+from threading import local
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,15 +113,43 @@ def score_pairs(task: ScoreTask) -> np.ndarray:
     return engine.logits(windows)
 
 
-@lru_cache(maxsize=1)
+_kept_by_thread = local()
+
+
+def _kept(name: str, key: object, load: Callable[[], Any]) -> Any:
+    """Return what this thread loaded last under a name, loading it again where the key differs."""
+    kept = getattr(_kept_by_thread, name, None)
+    if kept is None or kept[0] != key:
+        kept = (key, load())
+        setattr(_kept_by_thread, name, kept)
+    return kept[1]
+
+
 def _engine(recipe: EngineRecipe, stamp: object) -> Engine:
-    keep_freed_memory()
-    return load_engine(recipe.model, recipe.device, recipe.batch_size, recipe.cache_size)
+    def load() -> Engine:
+        keep_freed_memory()
+        room = recipe.cache_size // _threads_of_worker()
+        return load_engine(recipe.model, recipe.device, recipe.batch_size, room)
+
+    engine: Engine = _kept("engine", (recipe, stamp), load)
+    return engine
 
 
-@lru_cache(maxsize=1)
 def _genome(path: Path, stamp: object) -> Genome:
-    return Genome(path)
+    genome: Genome = _kept("genome", (path, stamp), lambda: Genome(path))
+    return genome
+
+
+def _threads_of_worker() -> int:
+    """Return how many tasks the worker that runs this works on at a time."""
+    if "distributed" not in sys.modules:  # a process of this machine, which has one thread
+        return 1
+    from distributed import get_worker
+
+    try:
+        return max(1, int(get_worker().state.nthreads))
+    except ValueError:  # no worker runs this
+        return 1
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

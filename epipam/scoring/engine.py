@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from epipam.errors import ModelError
 from epipam.models import Network
+from epipam.models.weights import require_finite
 from epipam.scoring.settings import BATCH_SIZE
 
 
@@ -47,7 +49,36 @@ class Engine(Protocol):
         """Window length, bp."""
 
     def logits(self, windows: PairWindows) -> np.ndarray:
-        """Return float64 (n_pairs,)."""
+        """Return float64 (n_pairs,), all finite.
+
+        Raises
+        ------
+        ModelError
+            Where the model gives a pair no finite logit.
+        """
+
+
+def finite_logits(logits: np.ndarray) -> np.ndarray:
+    """Return the logits of a model, which must be finite.
+
+    Parameters
+    ----------
+    logits
+        float (n_pairs,).
+
+    Raises
+    ------
+    ModelError
+        Where one is NaN or infinite.
+    """
+    n_wrong = np.count_nonzero(~np.isfinite(logits))
+    if n_wrong:
+        raise ModelError(
+            f"the model gives {n_wrong:,} of {len(logits):,} pairs a logit that is NaN or "
+            f"infinite, although its weights are finite: its training diverged; train it again "
+            f"with a lower --learning-rate"
+        )
+    return logits
 
 
 class PlainEngine:
@@ -61,11 +92,17 @@ class PlainEngine:
         Where it runs.
     batch_size
         Pairs per forward pass.
+
+    Raises
+    ------
+    ModelError
+        Where a weight is NaN or infinite.
     """
 
     def __init__(
         self, network: Network, device: torch.device, batch_size: int = BATCH_SIZE
     ) -> None:
+        require_finite(network.state_dict(), "the model")
         self.network = network.to(device).eval()
         self.device = device
         self.batch_size = batch_size
@@ -87,4 +124,4 @@ class PlainEngine:
                 promoter = torch.from_numpy(windows.promoter[windows.promoter_row[rows]])
                 logits = self.network(enhancer.to(self.device), promoter.to(self.device))
                 found[rows] = logits.double().cpu().numpy()
-        return found
+        return finite_logits(found)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from epipam.errors import ModelError
 from epipam.genome.encoding import pack
 from epipam.models import Epipam, EpipamConfig, create_model
 from epipam.scoring import region_engine
@@ -124,14 +125,33 @@ def test_windows_of_equal_sequence_are_one(network: Epipam) -> None:
     np.testing.assert_allclose(engine.logits(doubled), engine.logits(single), atol=1e-6)
 
 
-def test_what_is_no_number_stays_none(network: Epipam) -> None:
+@pytest.mark.parametrize("engine", [RegionEngine, PlainEngine])
+@pytest.mark.parametrize("number", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers_are_refused_by_name(
+    network: Epipam, engine: type[RegionEngine | PlainEngine], number: float
+) -> None:
     broken = create_model("epipam", CONFIG)
     broken.load_state_dict(network.state_dict())
     with torch.no_grad():
-        broken.promoter_blocks[0].conv.weight[3, 1, 2] = torch.nan
+        broken.promoter_blocks[0].conv.weight[3, 1, 2] = number
+    with pytest.raises(ModelError, match=r"1 of 6,400 .* promoter_blocks\.0\.conv\.weight are NaN"):
+        engine(broken, CPU)
+
+
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("engine", [RegionEngine, PlainEngine])
+def test_a_logit_that_is_no_number_is_an_error_though_weights_are_finite(
+    network: Epipam, engine: type[RegionEngine | PlainEngine]
+) -> None:
+    broken = create_model("epipam", CONFIG)
+    broken.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        for parameter in broken.promoter_blocks.parameters():
+            parameter.fill_(1e30)
     rng = np.random.default_rng(8)
     given = windows(rng, 3, 2, any_pairs(rng, 3, 2, 9))
-    assert np.isnan(RegionEngine(broken, CPU).logits(given)).all()
+    with pytest.raises(ModelError, match="gives 9 of 9 pairs a logit that is NaN or infinite"):
+        engine(broken, CPU).logits(given)
 
 
 def test_no_pairs_give_no_logits(network: Epipam) -> None:

@@ -46,7 +46,10 @@ class EpipamPairs(BatchDataset):
     def _batch_iterable(
         self, num_workers: int = 0, batch_size: int | None = None, **_: Any
     ) -> DataLoader:
+        size = self.batches.batch_size
         if batch_size is not None and not self.batch_size_given:
-            self.batches.batch_size = batch_size
-        # Workers get `self.batches`, which pickles; this class, imported by path, does not.
-        return DataLoader(self.batches, collate_fn=only_batch, num_workers=num_workers)
+            size = batch_size
+        # Each iterator has batches of its own, whose size no other one changes. They are what
+        # workers get: they pickle, and this class, imported by path, does not.
+        batches = self.batches.in_batches_of(size)
+        return DataLoader(batches, collate_fn=only_batch, num_workers=num_workers)
