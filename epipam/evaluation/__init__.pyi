@@ -7,20 +7,35 @@ from .audit import (
     mean_audit as mean_audit,
 )
 from .baselines import (
-    distance_scores as distance_scores,
-    frequency_scores as frequency_scores,
-)
-from .evaluate import (
     DISTANCE as DISTANCE,
     FREQUENCY as FREQUENCY,
     MODEL as MODEL,
-    RATIOS as RATIOS,
-    Evaluation as Evaluation,
-    Performance as Performance,
+    distance_scores as distance_scores,
+    frequency_scores as frequency_scores,
+)
+from .clusters import (
+    CLUSTERS as CLUSTERS,
+    GROUPS as GROUPS,
+    RESAMPLE as RESAMPLE,
+    resampling_groups as resampling_groups,
+)
+from .evaluate import (
     score_all as score_all,
 )
+from .held_out import (
+    HeldOut as HeldOut,
+    training_notes as training_notes,
+)
+from .judging import (
+    BOOTSTRAP as BOOTSTRAP,
+    PREDICTIONS as PREDICTIONS,
+    Judged as Judged,
+    Progress as Progress,
+    judge as judge,
+    no_progress as no_progress,
+)
 from .metrics import (
-    CONFIDENCE as CONFIDENCE,
+    LEAST_CLUSTERS as LEAST_CLUSTERS,
     METRICS as METRICS,
     Curves as Curves,
     Interval as Interval,
@@ -29,16 +44,20 @@ from .metrics import (
     auprc as auprc,
     auroc as auroc,
     curves as curves,
+    effective_number as effective_number,
     resampled as resampled,
-)
-from .partners import (
-    PartnerScores as PartnerScores,
+    tail_of as tail_of,
 )
 from .prediction import (
     check_lengths as check_lengths,
+    labelled_pairs as labelled_pairs,
     predict_store as predict_store,
-    score_partners as score_partners,
 )
 from .reliability import (
     Calibration as Calibration,
+)
+from .results import (
+    RATIOS as RATIOS,
+    Evaluation as Evaluation,
+    Performance as Performance,
 )

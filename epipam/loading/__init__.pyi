@@ -12,7 +12,6 @@ from .loader import (
     require_contigs as require_contigs,
 )
 from .random_pairs import (
-    RandomPairs as RandomPairs,
     Split as Split,
 )
 from .splits import (

@@ -75,3 +75,6 @@ from .registry import (
     read_config as read_config,
     save_model as save_model,
 )
+from .weights import (
+    require_finite as require_finite,
+)

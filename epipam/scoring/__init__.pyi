@@ -5,6 +5,7 @@ from .cluster_scorer import (
 from .engine import (
     Engine as Engine,
     PairWindows as PairWindows,
+    finite_logits as finite_logits,
 )
 from .frames import (
     score_pairs as score_pairs,

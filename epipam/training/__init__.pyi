@@ -14,7 +14,6 @@ from .crossval.words import (
     lines as lines,
 )
 from .fit import (
-    labelled_pairs as labelled_pairs,
     train as train,
 )
 from .settings import (
