@@ -33,7 +33,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    # At first use: a process that writes a contig needs neither zarr nor pandas, and starts sooner.
+    # At first use: a process that writes a contig needs no pandas, and starts sooner.
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
