@@ -1,8 +1,11 @@
 # What other rooms and users may use of this room; each name is imported when it is asked for.
 from .contigs import (
+    Aliases as Aliases,
     find_contigs as find_contigs,
     listed_contigs as listed_contigs,
     natural_order as natural_order,
+    other_spellings as other_spellings,
+    resolve_names as resolve_names,
     select_contigs as select_contigs,
     without_chr as without_chr,
 )
@@ -21,8 +24,6 @@ from .encoding import (
 )
 from .fasta import (
     Genome as Genome,
-    other_spellings as other_spellings,
-    resolve_names as resolve_names,
 )
 from .packed_contig import (
     ContigMemory as ContigMemory,

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import zarr
 
 from epipam.genome.encoding import packed_length
 from epipam.genome.fasta import Genome
@@ -22,8 +23,8 @@ from epipam.genome.windows import WindowPlan, keyed_draw, plan_windows, resize
 from epipam.runtime.memory import return_freed_memory
 from epipam.runtime.placing import sync, sync_folders
 from epipam.store import schema
-from epipam.store.array_files import ArrayFiles, as_text, group_metadata
 from epipam.store.settings import StoreSettings
+from epipam.store.written_files import WrittenFiles, create_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,20 +101,23 @@ def write_contig(job: ContigJob, memory: ContigMemory | None = None) -> dict[str
     with _Tasks(_SYNCS) as disk, _Tasks(job.threads) as threads:
         # On one core nothing is gained by threads that hand blocks to each other.
         run = threads.submit if several else _run
-        files = ArrayFiles(folder, run, partial(disk.submit, sync))
+        files = WrittenFiles(folder, partial(disk.submit, sync))
         planned = run(_shuffled_rows, job)
         contig = PackedContig(genome, job.contig, margin, memory, hash_apart=several)
         rows = planned.result()
         run(_write_rows, files, rows, settings.rows_per_shard)
         run(_write_pairs, files, job.pairs, settings.rows_per_shard)
         for name, length in lengths.items():
-            files.sharded(
+            array = create_array(
+                files,
                 name,
                 (len(rows.plan), packed_length(length)),
-                settings.rows_per_chunk,
-                settings.rows_per_shard,
-                partial(_windows, contig, rows.starts[name], length),
+                np.dtype(np.uint8),
+                chunk_rows=settings.rows_per_chunk,
+                shard_rows=settings.rows_per_shard,
             )
+            for part in _files_of(array):
+                run(_write_windows, array, part, contig, rows.starts[name], length)
 
     label = job.pairs.label
     summary: dict[str, Any] = {
@@ -128,7 +132,7 @@ def write_contig(job: ContigJob, memory: ContigMemory | None = None) -> dict[str
     }
     sync_folders(folder)  # each file is synced when it is written
     marker = folder / schema.METADATA_FILE
-    marker.write_bytes(as_text(group_metadata({schema.ATTRIBUTE: summary})))
+    marker.write_bytes(_group_document(summary))
     sync(marker)
     sync(folder)
     return summary
@@ -214,13 +218,35 @@ def _starts(pairs: ContigPairs, anchor: str, length: int) -> np.ndarray:
     return resize(pairs.column(f"{anchor}_start"), pairs.column(f"{anchor}_end"), length)
 
 
-def _windows(contig: PackedContig, starts: np.ndarray, length: int, rows: slice) -> np.ndarray:
-    return contig.windows(starts[rows], length)
+def _files_of(array: zarr.Array) -> Iterator[slice]:
+    """Yield the rows of each file of an array."""
+    step = (array.shards or array.chunks)[0]
+    for start in range(0, array.shape[0], step):
+        yield slice(start, min(start + step, array.shape[0]))
 
 
-def _write_rows(files: ArrayFiles, rows: _Rows, chunk: int) -> None:
+def _write_windows(
+    array: zarr.Array, rows: slice, contig: PackedContig, starts: np.ndarray, length: int
+) -> None:
+    array[rows] = contig.windows(starts[rows], length)
+
+
+def _write_table(
+    files: WrittenFiles,
+    name: str,
+    values: np.ndarray,
+    chunk_rows: int,
+    columns: tuple[str, ...] | None = None,
+) -> None:
+    array = create_array(
+        files, name, values.shape, values.dtype, chunk_rows=chunk_rows, columns=columns
+    )
+    array[:] = values
+
+
+def _write_rows(files: WrittenFiles, rows: _Rows, chunk: int) -> None:
     """Write what each row is, columns as in schema.WINDOW_COLUMNS."""
-    files.table(schema.LABEL, rows.label, chunk)
+    _write_table(files, schema.LABEL, rows.label, chunk)
     columns = (
         rows.plan.pair,
         rows.plan.copy,
@@ -229,23 +255,33 @@ def _write_rows(files: ArrayFiles, rows: _Rows, chunk: int) -> None:
         rows.starts[schema.ENHANCER],
         rows.starts[schema.PROMOTER],
     )
+    array = create_array(
+        files,
+        schema.WINDOW,
+        (len(rows.plan), len(columns)),
+        np.dtype(np.int64),
+        chunk_rows=chunk,
+        columns=schema.WINDOW_COLUMNS,
+    )
+    for part in _files_of(array):
+        array[part] = np.stack([column[part].astype(np.int64) for column in columns], axis=1)
 
-    def read(part: slice) -> np.ndarray:
-        return np.stack([column[part].astype(np.int64) for column in columns], axis=1)
 
-    shape = (len(rows.plan), len(columns))
-    dtype = np.dtype(np.int64)
-    files.chunked(schema.WINDOW, shape, dtype, chunk, read, schema.WINDOW_COLUMNS)
-
-
-def _write_pairs(files: ArrayFiles, pairs: ContigPairs, chunk: int) -> None:
+def _write_pairs(files: WrittenFiles, pairs: ContigPairs, chunk: int) -> None:
     """Write the pairs themselves: regions, labels, and names as one UTF-8 line each."""
-    files.group(schema.PAIRS)
+    zarr.create_group(files, path=schema.PAIRS)
     region = f"{schema.PAIRS}/{schema.REGION}"
-    files.table(region, pairs.region, chunk, schema.REGION_COLUMNS)
-    files.table(f"{schema.PAIRS}/{schema.LABEL}", pairs.label, chunk)
+    _write_table(files, region, pairs.region, chunk, schema.REGION_COLUMNS)
+    _write_table(files, f"{schema.PAIRS}/{schema.LABEL}", pairs.label, chunk)
     for column, lines in pairs.names.items():
-        files.table(f"{schema.PAIRS}/{column}", lines, _NAME_BYTES)
+        _write_table(files, f"{schema.PAIRS}/{column}", lines, _NAME_BYTES)
+
+
+def _group_document(summary: dict[str, Any]) -> bytes:
+    """Return the metadata of a contig's group, which hold its summary."""
+    attributes = {schema.ATTRIBUTE: summary}
+    group = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
+    return json.dumps(group, indent=2).encode("utf-8")
 
 
 def _lines(names: np.ndarray) -> np.ndarray:
