@@ -13,6 +13,8 @@ def main() -> int:
     """Have a command run in a copy of the warm process; return how it ended."""
     address, script, *arguments = sys.argv[1:]
     if os.path.basename(script) == "python":
+        if arguments[:1] == ["-u"]:
+            del arguments[0]
         if not arguments or arguments[0].startswith("-"):
             os.execv(script, [script, *arguments])
         script, *arguments = arguments
@@ -20,6 +22,7 @@ def main() -> int:
         "folder": os.getcwd(),
         "environment": dict(os.environ),
         "command": [script, *arguments],
+        "python": os.path.join(os.path.dirname(address), "python"),
     }
     with socket.socket(socket.AF_UNIX) as warm:
         warm.connect(address)

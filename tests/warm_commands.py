@@ -28,7 +28,7 @@ from threading import Thread
 from typing import Any
 
 COMMANDS = Path(sys.executable).parent
-NAMES = ("epipam", "epipam-build-store", "kipoi", "python")
+NAMES = ("epipam", "epipam-build-store", "kipoi", "python", "torchrun")
 LIBRARIES = (
     "lightning.pytorch",
     "torch.utils.data",
@@ -150,6 +150,8 @@ def _run(request: dict[str, Any], descriptors: list[int]) -> None:
     os.environ.update(request["environment"])
     script, *_ = sys.argv = request["command"]
     sys.path[0] = str(Path(script).resolve().parent)
+    # What it starts with its own Python starts at once as well.
+    sys.executable = request["python"]
     try:
         runpy.run_path(script, run_name="__main__")
     except SystemExit as end:
