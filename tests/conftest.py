@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pysam
 import pytest
 from hypothesis import HealthCheck, settings
+from warm_commands import COMMANDS, WarmCommands
 
 # The machine may be busy: how long an example takes says nothing about the code.
 settings.register_profile("epipam", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,6 +60,21 @@ def write_genome(tmp_path: Path) -> WriteGenome:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def matplotlib_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all processes: matplotlib looks for fonts wherever it has not been before."""
+    return tmp_path_factory.mktemp("matplotlib")
+
+
+@pytest.fixture(scope="session")
+def warm_path(tmp_path_factory: pytest.TempPathFactory, matplotlib_folder: Path) -> Iterator[str]:
+    """Return a `PATH` on which the environment's commands start at once."""
+    folder = tmp_path_factory.mktemp("warm") / "bin"
+    variables = {"MPLCONFIGDIR": str(matplotlib_folder), "CUDA_VISIBLE_DEVICES": ""}
+    with closing(WarmCommands(folder, {**os.environ, **variables})):
+        yield os.pathsep.join([str(folder), str(COMMANDS), os.environ["PATH"]])
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import shutil
 import subprocess
 import sys
 import traceback
@@ -32,7 +33,7 @@ class PageSession:
 
     def __init__(self, folder: Path, environment: dict[str, str], seconds: float) -> None:
         self._start = lambda: subprocess.Popen(
-            [sys.executable, __file__],
+            [shutil.which("python", path=environment["PATH"]) or sys.executable, __file__],
             cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,

@@ -43,13 +43,15 @@ NEED_DATA = {"genome_build"}
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RATIOS)
 def test_quick_run_prints_one_object_with_positive_metrics(
-    name: str, request: pytest.FixtureRequest
+    name: str, warm_path: str, request: pytest.FixtureRequest
 ) -> None:
     if name in NEED_DATA:
         request.getfixturevalue("shared_data")
     script = BENCH / f"{name}.py"
+    python = shutil.which("python", path=warm_path)
+    assert python is not None
     done = subprocess.run(
-        [sys.executable, script if script.exists() else BENCH / name, "--quick"],
+        [python, script if script.exists() else BENCH / name / "__main__.py", "--quick"],
         # One thread: several test processes share the cores.
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -19,7 +19,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,10 +26,11 @@ from pathlib import Path
 
 import pytest
 from page_session import PageSession
+from warm_commands import COMMANDS
 
 REPOSITORY = Path(__file__).parents[1]
-COMMANDS = Path(sys.executable).parent
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+README = REPOSITORY / "README.md"
+PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
 RUN = ("bash", "console", "python")
 LANGUAGES = (*RUN, "text", "mermaid", "yaml", "groovy")
 MOST_NOT_RUN = 9
@@ -115,20 +115,22 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def matplotlib_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all pages: matplotlib looks for fonts wherever it has not been before."""
-    return tmp_path_factory.mktemp("matplotlib")
+@pytest.fixture
+def path(page: Path, request: pytest.FixtureRequest) -> str:
+    """Where commands are found: the README's start as they do for its reader, others at once."""
+    if page == README:
+        return f"{COMMANDS}{os.pathsep}{os.environ['PATH']}"
+    return request.getfixturevalue("warm_path")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_runs_and_prints_what_the_page_shows(
-    page: Path, folder: Path, matplotlib_folder: Path
+    page: Path, folder: Path, path: str, matplotlib_folder: Path
 ) -> None:
     environment = {
         **os.environ,
-        "PATH": f"{COMMANDS}{os.pathsep}{os.environ['PATH']}",
+        "PATH": path,
         "HOME": str(folder.parent),
         "XDG_CACHE_HOME": str(folder.parent / "cache"),
         "MPLCONFIGDIR": str(matplotlib_folder),

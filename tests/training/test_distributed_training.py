@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-import socket
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ import pandas as pd
 import pytest
 import torch
 import torch.distributed
-import torch.multiprocessing
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -27,6 +27,7 @@ from epipam.training.fit import PairClassifier, TrainSettings
 
 ENHANCER, PROMOTER = 1_300, 1_250
 BATCH_SIZE, PROCESSES, EPOCHS = 8, 2, 2
+RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 # Runs `train` as a script does; STOP_AT makes it fail before that step.
 SCRIPT = """
 import os, sys
@@ -63,11 +64,26 @@ def store(tmp_path_factory) -> Store:
     return Store(folder / "s.zarr")
 
 
-def run_command(command: list[str | Path], **environment: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **environment}
-    return subprocess.run(
-        command, env=variables, capture_output=True, text=True, timeout=400, check=False
-    )
+@pytest.fixture(scope="module")
+def run_command(warm_path: str) -> RunCommand:
+    """Return `run_command(command, **variables)`; what it starts has imported the libraries."""
+
+    def run_command(
+        command: list[str | Path], **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        common = {"PATH": warm_path, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        name = shutil.which(command[0], path=warm_path)
+        assert name is not None
+        return subprocess.run(
+            [name, *command[1:]],
+            env={**os.environ, **common, **variables},
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+
+    return run_command
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +94,17 @@ def script(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(store, script, tmp_path_factory) -> Path:
+def finished(store, script, run_command, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "run"
-    done = run_command([sys.executable, script, store.path, run, str(PROCESSES)])
+    done = run_command(["python", script, store.path, run, str(PROCESSES)])
     assert done.returncode == 0, done.stderr
     return run
 
 
 @pytest.fixture(scope="module")
-def from_command_line(store, tmp_path_factory) -> tuple[Path, str]:
+def from_command_line(store, run_command, tmp_path_factory) -> tuple[Path, str]:
     run = tmp_path_factory.mktemp("cli") / "run"
-    command = [Path(sys.executable).with_name("epipam"), "train", store.path, "-o", run]
+    command = ["epipam", "train", store.path, "-o", run]
     options = f"--test chr3 --validation chr2 --epochs {EPOCHS} --batch-size {BATCH_SIZE}"
     machine = f"--accelerator cpu --devices {PROCESSES} --workers 1"
     done = run_command([*command, *options.split(), *machine.split()])
@@ -125,8 +141,10 @@ def test_the_final_evaluation_covers_every_pair_once_in_order(store, from_comman
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_goes_on_to_the_uninterrupted_end(finished, store, script, tmp_path):
-    command = [sys.executable, script, store.path, tmp_path / "run", str(PROCESSES)]
+def test_a_run_that_was_stopped_goes_on_to_the_uninterrupted_end(
+    finished, store, script, run_command, tmp_path
+):
+    command = ["python", script, store.path, tmp_path / "run", str(PROCESSES)]
     stopped = run_command(command, STOP_AT="5")
     assert stopped.returncode != 0
     assert "the machine went away" in stopped.stderr
@@ -139,10 +157,12 @@ def test_a_run_that_was_stopped_goes_on_to_the_uninterrupted_end(finished, store
 
 
 @pytest.mark.slow
-def test_torchrun_starts_the_processes_and_gives_the_same_model(finished, store, script, tmp_path):
+def test_torchrun_starts_the_processes_and_gives_the_same_model(
+    finished, store, script, run_command, tmp_path
+):
     done = run_command(
         [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("torchrun", "--standalone"),
             *("--nproc-per-node", str(PROCESSES), script, store.path, tmp_path / "run", "auto"),
         ]
     )
@@ -153,8 +173,8 @@ def test_torchrun_starts_the_processes_and_gives_the_same_model(finished, store,
 
 
 @pytest.mark.slow
-def test_a_refused_run_leaves_nothing(store, tmp_path):
-    command = [Path(sys.executable).with_name("epipam"), "train", store.path, "-o", tmp_path / "r"]
+def test_a_refused_run_leaves_nothing(store, run_command, tmp_path):
+    command = ["epipam", "train", store.path, "-o", tmp_path / "r"]
     options = "--test chr3 --validation chr2 --batch-size 120 --accelerator cpu --devices 2"
     done = run_command([*command, *options.split()])
     assert done.returncode == 2
@@ -163,8 +183,10 @@ def test_a_refused_run_leaves_nothing(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_is_not_gone_on_with_by_another_number_of_processes(store, script, tmp_path):
-    command = [sys.executable, script, store.path, tmp_path / "run"]
+def test_a_run_is_not_gone_on_with_by_another_number_of_processes(
+    store, script, run_command, tmp_path
+):
+    command = ["python", script, store.path, tmp_path / "run"]
     assert run_command([*command, str(PROCESSES)], STOP_AT="1").returncode != 0
     alone = run_command([*command, "1"])
     assert "begun with other settings" in alone.stderr
@@ -201,10 +223,11 @@ def batch_of(rows: slice) -> Batch:
     )
 
 
-def gradients_of_rank(rank: int, port: int, folder: str) -> None:
+def gradients_of_rank(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
+    # A file to meet at, as a port that is free now may be another's in a moment.
     torch.distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=PROCESSES
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=PROCESSES
     )
     torch.save(averaged_gradients(rank), f"{folder}/{rank}.pt")
     # Where what wraps the model is the last to let go of the group, it does so with Python's lock,
@@ -222,11 +245,10 @@ def averaged_gradients(rank: int) -> list[Tensor | None]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_two_processes_have_the_gradients_of_one_with_twice_the_batch(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(gradients_of_rank, (port, str(tmp_path)), nprocs=PROCESSES)
+def test_two_processes_have_the_gradients_of_one_with_twice_the_batch(warm_path, tmp_path):
+    python = shutil.which("python", path=warm_path)
+    ranks = [subprocess.Popen([python, __file__, str(n), tmp_path]) for n in range(PROCESSES)]
+    assert [process.wait(timeout=400) for process in ranks] == [0] * PROCESSES
     alone = Loss()
     alone(batch_of(slice(None))).backward()
     for rank in range(PROCESSES):
@@ -234,3 +256,7 @@ def test_two_processes_have_the_gradients_of_one_with_twice_the_batch(tmp_path):
         for ours, parameter in zip(gradients, alone.parameters(), strict=True):
             assert parameter.grad is not None
             torch.testing.assert_close(ours, parameter.grad, rtol=1e-4, atol=1e-7)
+
+
+if __name__ == "__main__":
+    gradients_of_rank(int(sys.argv[1]), sys.argv[2])

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -53,16 +52,17 @@ def folder(tmp_path) -> Path:
 
 
 @pytest.fixture
-def snakemake(folder):
+def snakemake(folder, warm_path, matplotlib_folder):
     """Return `snakemake(snakefile, *options)`, which runs it in the folder on one core."""
 
     def snakemake(snakefile, *options, code=0):
         environment = {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": warm_path,
             "PYTHONPATH": str(ROOT),
             "HOME": str(folder),
             "XDG_CACHE_HOME": str(folder / "cache"),
+            "MPLCONFIGDIR": str(matplotlib_folder),
             "PYTHONWARNINGS": "ignore",
             "CUDA_VISIBLE_DEVICES": "",
         }
