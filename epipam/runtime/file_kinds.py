@@ -110,7 +110,7 @@ _TEXT: tuple[tuple[re.Pattern[str], Kind], ...] = (
         Kind("vcf", "a VCF of variants", "epipam variants scores what they change"),
     ),
     (re.compile(r"@(HD|SQ|RG|PG)\t"), _BAM),
-    (re.compile(r"\s*>[^\t,]*\n"), FASTA),
+    (re.compile(r"\s*>[^\t\n]*\n[A-Za-z*-]+\s"), FASTA),
 )
 _TAR_AT, _TAR_MAGIC = 257, b"ustar"
 _ANNOTATION_ROW = re.compile(r"[^\t]+\t[^\t]*\t[^\t]+\t[0-9]+\t[0-9]+\t[^\t]+\t[-+.?]\t[0-2.]\t")
