@@ -20,13 +20,14 @@ from epipam.pairs.formats import (
     BEDPE_POSITIONS,
     CHIAPET_COLUMNS,
     COLUMNS,
+    COORDINATE_COLUMNS,
     OPTIONAL_COLUMNS,
     Layout,
 )
 from epipam.pairs.genes import GeneFeatures
 from epipam.pairs.region_files import read_regions
 from epipam.pairs.regions import Regions
-from epipam.pairs.table import COORDINATE_COLUMNS, UNKNOWN_CHROMS, PairTable
+from epipam.pairs.table import UNKNOWN_CHROMS, PairTable
 
 if TYPE_CHECKING:
     from pyranges import PyRanges

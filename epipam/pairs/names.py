@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from epipam.pairs.table import PairTable
-
-# Between the enhancer's and the promoter's name in column 7 of a BEDPE.
-SEPARATOR = "::"
-_BEDPE_NAME = 6
-_UNKNOWN = frozenset({"", "."})
+from epipam.pairs.table import SEPARATOR, UNKNOWN_NAMES, PairTable
 
 
 class PairNames(NamedTuple):
@@ -23,23 +18,20 @@ class PairNames(NamedTuple):
 def pair_names(table: PairTable) -> PairNames:
     """Return the names of a table's pairs.
 
-    They have columns of their own, or are column 7 of a BEDPE: `ENHANCER::PROMOTER` as `epipam
-    candidates` writes it, or another name of the pair as a whole. The last `::` counts, for motif
-    names may hold one and gene names do not. A BEDPE's fields must have been kept.
+    The regions' are those of the canonical table. The pair's is that of a BEDPE's column 7 where
+    its fields were kept, else the regions' with `::` between them.
     """
-    if {"enhancer_name", "promoter_name"} & table.layout.positions.keys():
-        enhancer, promoter = (
-            ["" if name in _UNKNOWN else name for name in table.frame[f"{anchor}_name"]]
-            for anchor in ("enhancer", "promoter")
-        )
-        both = zip(enhancer, promoter, strict=True)
-        return PairNames(
-            [SEPARATOR.join(filter(None, names)) for names in both], enhancer, promoter
-        )
-    pair = [fields[_BEDPE_NAME] if len(fields) > _BEDPE_NAME else "" for fields in table.fields]
-    split = [name.rpartition(SEPARATOR) for name in pair]
-    return PairNames(
-        ["" if name in _UNKNOWN else name for name in pair],
-        ["" if enhancer in _UNKNOWN else enhancer for enhancer, _, _ in split],
-        ["" if not by or promoter in _UNKNOWN else promoter for _, by, promoter in split],
+    enhancer, promoter = (
+        ["" if name in UNKNOWN_NAMES else name for name in table.frame[f"{anchor}_name"]]
+        for anchor in ("enhancer", "promoter")
     )
+    both = zip(enhancer, promoter, strict=True)
+    pair = [SEPARATOR.join(filter(None, names)) for names in both]
+    place = table.layout.pair_name
+    if place is not None and table.fields:
+        given = [fields[place] if place < len(fields) else "" for fields in table.fields]
+        pair = [
+            joined if name in UNKNOWN_NAMES else name
+            for name, joined in zip(given, pair, strict=True)
+        ]
+    return PairNames(pair, enhancer, promoter)

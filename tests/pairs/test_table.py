@@ -10,6 +10,7 @@ import os
 import pickle
 import re
 import tempfile
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epipam.errors import EpipamError, PairTableError, RequestError
-from epipam.pairs import formats as pair_formats
-from epipam.pairs.formats import open_text
+from epipam.pairs.formats import text_rows
 from epipam.pairs.table import (
     COLUMNS,
     PairTable,
@@ -212,7 +212,7 @@ def test_blanks_in_one_row_are_left_out_though_the_rows_around_it_have_none(
     lines = [delimiter.join(row) for row in (CANONICAL, fields, odd, fields)]
     path.write_text("\n".join(lines), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pair_formats, "_LINES_AT_ONCE", lines_at_once)
+        patch.setattr(text_rows, "_LINES_AT_ONCE", lines_at_once)
         found = pairs_of(read_pairs(path))
     assert found == [("chr1", 10, 20, "one", "chr2", 30, 40, "other", 1)] * 3
 
@@ -448,11 +448,9 @@ def test_bytes_that_are_not_utf8_do_no_harm(tmp_path):
 
 def test_bytes_that_are_not_utf8_can_be_kept(tmp_path):
     path = tmp_path / "pairs.bedpe"
-    path.write_bytes(b"caf\xe9 \xc3\xa9\n")
-    with open_text(path) as handle:
-        assert handle.read() == "caf\N{REPLACEMENT CHARACTER} é\n"
-    with open_text(path, keep_bytes=True) as handle:
-        assert handle.read().encode("utf-8", "surrogateescape") == path.read_bytes()
+    path.write_bytes(PLAIN.replace(" ", "\t").encode() + b"\tcaf\xe9 \xc3\xa9\n")
+    (table,) = iter_pairs(path, keep_fields=True)
+    assert table.fields[0][6].encode("utf-8", "surrogateescape") == b"caf\xe9 \xc3\xa9"
 
 
 def test_a_field_beyond_the_csv_modules_limit_is_read(tmp_path):
@@ -579,10 +577,13 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert str(refused(tmp_path)) == f"{tmp_path}: is a folder, not a pair table"
 
 
-def test_a_pipe_is_refused_because_pairs_are_read_more_than_once(tmp_path):
+def test_a_pipe_is_read_as_a_file_is(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    assert str(refused(path)).startswith(f"{path}: is no regular file")
+    writer = threading.Thread(target=path.write_text, args=(PLAIN.replace(" ", "\t") + "\n",))
+    writer.start()
+    assert pairs_of(read_pairs(path)) == [PLAIN_PAIR]
+    writer.join()
 
 
 @pytest.mark.parametrize("compression", ["gzip", "bgzip"])
