@@ -19,6 +19,11 @@ from .devices import (
     choose_device as choose_device,
     describe_device as describe_device,
 )
+from .file_kinds import (
+    BIGBED as BIGBED,
+    PARQUET as PARQUET,
+    binary_kind as binary_kind,
+)
 from .files import (
     check_new_file as check_new_file,
     reason as reason,
@@ -44,6 +49,9 @@ from .memory import (
     return_freed_memory as return_freed_memory,
     share_one_arena as share_one_arena,
 )
+from .notes import (
+    note as note,
+)
 from .placing import (
     clear_leftovers as clear_leftovers,
     new_partial_folder as new_partial_folder,
@@ -57,6 +65,16 @@ from .sorted_rows import (
     SortedRows as SortedRows,
     index_suffix as index_suffix,
     write_index as write_index,
+)
+from .text_files import (
+    MOST_LINE as MOST_LINE,
+    Line as Line,
+    Reading as Reading,
+    is_pipe as is_pipe,
+    keep_pipes as keep_pipes,
+    open_bytes as open_bytes,
+    open_lines as open_lines,
+    read_head as read_head,
 )
 from .versions import (
     versions_of as versions_of,
