@@ -16,6 +16,7 @@ from epipam.evaluation.baselines import REGION, frequency_scores
 from epipam.evaluation.metrics import auroc
 from epipam.genome.windows import ENHANCER_LENGTH, PROMOTER_LENGTH, resize
 from epipam.loading.splits import Leakage, fold_split, folds, leakage, random_split
+from epipam.pairs.overlaps import Places, count_overlapping
 from epipam.pairs.table import distance
 
 if TYPE_CHECKING:
@@ -239,15 +240,9 @@ def enhancer_overlap(pairs: pd.DataFrame, length: int = ENHANCER_LENGTH) -> Over
     promoter = positives.groupby(
         ["enhancer_chrom", *(f"promoter_{part}" for part in REGION)], sort=False
     ).ngroup()
-    order = np.lexsort((starts, promoter))
-    group, start, end = promoter.to_numpy()[order], starts[order], ends[order]
-    # Of enhancers sorted by start, one overlaps another before it where the farthest end so far
-    # lies beyond its start, and another after it where the next one's start lies before its end.
-    first = np.r_[True, group[1:] != group[:-1]] if len(group) else np.empty(0, dtype=bool)
-    reached = pd.Series(end).groupby(group).cummax().to_numpy()
-    before = np.r_[False, ~first[1:] & (reached[:-1] > start[1:])] if len(group) else first
-    after = np.r_[~first[1:] & (start[1:] < end[:-1]), False] if len(group) else first
-    return Overlap(int((before | after).sum()), len(positives))
+    # Regions of one promoter lie on one contig, so to speak; each overlaps itself.
+    enhancers = Places(promoter.to_numpy(), starts, ends)
+    return Overlap(int((count_overlapping(enhancers, enhancers) > 1).sum()), len(positives))
 
 
 def _splits(
