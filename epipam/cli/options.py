@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from epipam.cli.command import ModelFolder
+from epipam.genome.contigs import Aliases
 from epipam.scoring.settings import BATCH_SIZE, CACHE_SIZE, OutputOptions
 
 MEGABYTE = 1_000_000
@@ -63,6 +64,25 @@ def contigs_option(function: Callable[..., Any]) -> Callable[..., Any]:
         callback=_split_names,
         help="Work on the part that lies on these contigs; epipam merge puts parts together.",
     )(function)
+
+
+def aliases_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--aliases`: a table of names of contigs, as the argument `aliases`, None without."""
+
+    @click.option(
+        "--aliases",
+        "aliases_path",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Names that mean one contig on each line: UCSC's chromAlias, or two columns.",
+    )
+    @functools.wraps(function)
+    def with_aliases(*args: Any, aliases_path: Path | None, **kwargs: Any) -> Any:
+        # Read here, not while the line is parsed: what is wrong with the file is then one line.
+        aliases = None if aliases_path is None else Aliases.read(aliases_path)
+        return function(*args, aliases=aliases, **kwargs)
+
+    return with_aliases
 
 
 def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:

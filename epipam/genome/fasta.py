@@ -8,7 +8,7 @@ import mmap
 import os
 import tempfile
 import zlib
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
@@ -20,6 +20,7 @@ import pysam
 from numpy.lib.stride_tricks import sliding_window_view
 
 from epipam.errors import GenomeError
+from epipam.genome.contigs import Aliases, resolve_names
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BGZIP_EXTRA = b"BC\x02\x00"
@@ -30,7 +31,6 @@ _BLOCK = 1 << 20
 _FIRST_GRAPHIC, _LAST_GRAPHIC = ord("!"), ord("~")
 _UPPER = np.uint8(0xDF)
 _STRETCH = 2_048 * mmap.ALLOCATIONGRANULARITY
-_MITOCHONDRION = {"M": "MT", "MT": "M"}
 
 
 class _Record(NamedTuple):
@@ -124,9 +124,9 @@ class Genome:
             md5.update(upper_case(letters).data)
         return md5.hexdigest()
 
-    def resolve(self, names: Iterable[str]) -> dict[str, str]:
+    def resolve(self, names: Iterable[str], aliases: Aliases | None = None) -> dict[str, str]:
         """Map names of chromosomes to this FASTA's contigs, as `resolve_names` does."""
-        return resolve_names(names, self.contigs)
+        return resolve_names(names, self.contigs, aliases)
 
     def _fetch_inside(self, contig: str, start: int, end: int) -> str:
         try:
@@ -197,28 +197,6 @@ def _read_lines(handle: FileIO, record: _Record, start: int, end: int) -> np.nda
     between = raw[:-1, width:]
     regular = letters.min() >= _FIRST_GRAPHIC and letters.max() <= _LAST_GRAPHIC
     return letters if regular and (between < _FIRST_GRAPHIC).all() else None
-
-
-def resolve_names(names: Iterable[str], contigs: Container[str]) -> dict[str, str]:
-    """Map names of chromosomes to contigs; names without a contig are absent.
-
-    A name is taken exactly, or else with `chr` added or taken away (`chr1` and `1`, `chrM` and
-    `MT`). Callers say which names were read as another.
-    """
-    found = {}
-    for name in names:
-        contig = next((c for c in (name, *other_spellings(name)) if c in contigs), None)
-        if contig is not None:
-            found[name] = contig
-    return found
-
-
-def other_spellings(name: str) -> list[str]:
-    """Return the names that differ from a contig's by `chr` alone (`1`, `chr1`; `MT`, `chrM`)."""
-    bare = name[3:] if name.startswith("chr") else name
-    other = _MITOCHONDRION.get(bare)
-    names = [bare if name.startswith("chr") else f"chr{bare}"]
-    return names if other is None else [*names, other, f"chr{other}"]
 
 
 def _is_gzip(path: Path) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from epipam.errors import RequestError
+from epipam.genome.contigs import other_spellings
 from epipam.genome.encoding import BASES, LETTER_CODE, decode
-from epipam.genome.fasta import Genome, other_spellings
+from epipam.genome.fasta import Genome
 from epipam.genome.windows import resize
 from epipam.pairs.checks import check_pairs
 from epipam.pairs.table import PairTable, iter_pairs

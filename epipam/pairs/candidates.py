@@ -16,8 +16,7 @@ import numpy as np
 import pysam
 
 from epipam.errors import RequestError
-from epipam.genome.contigs import find_contigs, listed_contigs
-from epipam.genome.fasta import other_spellings
+from epipam.genome.contigs import find_contigs, listed_contigs, other_spellings
 from epipam.pairs.genes import GeneFeatures
 from epipam.pairs.region_files import read_regions
 from epipam.pairs.regions import Regions

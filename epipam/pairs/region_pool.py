@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from epipam.genome.fasta import other_spellings
+from epipam.genome.contigs import other_spellings
 from epipam.pairs.overlaps import Places
 from epipam.pairs.regions import Regions
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from epipam.errors import RequestError
-from epipam.genome.fasta import resolve_names
+from epipam.genome.contigs import resolve_names
 from epipam.genome.windows import REASONS, unusable_reason
 from epipam.pairs.checks import chromosomes, contig_names
 from epipam.pairs.table import read_pairs
