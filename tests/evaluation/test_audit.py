@@ -40,7 +40,7 @@ def widened(start: int, end: int, length: int) -> tuple[int, int]:
     return left, left + length
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(pairs, st.integers(1, 80))
 def test_overlaps_are_those_of_a_double_loop(
     rows: list[tuple[tuple[str, int, int], int, int]], length: int

@@ -194,7 +194,7 @@ regions = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(regions, regions)
 def test_leakage_equals_a_loop_over_bases(train_rows, test_rows):
     def frame(rows):
