@@ -15,6 +15,7 @@ COMMANDS = {
     "info": "epipam.cli.inspect:info",
     "verify": "epipam.cli.inspect:verify",
     "chiapet": "epipam.cli.chiapet:chiapet",
+    "label": "epipam.cli.label:label",
     "negatives": "epipam.cli.negatives:negatives",
     "audit": "epipam.cli.audit:audit",
     "train": "epipam.cli.train:train",

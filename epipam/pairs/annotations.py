@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -58,11 +58,17 @@ class AnnotationReader:
         The annotation, for messages.
     genes
         Which promoters.
+    contig
+        Called with a contig's name, a gene's end and its column: returns the name to use, None
+        where the gene is to be left out, or raises a BadRow.
     """
 
-    def __init__(self, path: Path, genes: GeneFeatures) -> None:
+    def __init__(
+        self, path: Path, genes: GeneFeatures, contig: Callable[[str, int, str], str | None]
+    ) -> None:
         self.path = path
         self.genes = genes
+        self._contig = contig
         self._features: Counter[str] = Counter()
         self._gene_types: Counter[str] = Counter()
         self._found: list[tuple[Gene, str, str]] = []  # with the gene's type and its parent
@@ -95,17 +101,24 @@ class AnnotationReader:
         if not wanted:
             return
         start, end = _interval(fields)
-        contig = fields[0].strip()
-        if not contig:
+        if not fields[0].strip():
             raise BadRow("seqid", "no chromosome", "no chromosome")
+        contig = self._contig(fields[0].strip(), end, "end")
+        if contig is None:
+            return
         if attributes.get("gene_name"):  # a transcript that says itself whose it is
             parent = ""
         whole = not parent and not attributes.get("transcript_id")
         gene = Gene(contig, start, end, fields[_STRAND].strip(), name, identifier, whole)
         self._found.append((gene, gene_type, parent))
 
-    def promoters(self) -> tuple[Promoters, list[str]]:
+    def promoters(self, length: Callable[[str], int | None]) -> tuple[Promoters, list[str]]:
         """Return the promoters of all lines, and what should be said of them.
+
+        Parameters
+        ----------
+        length
+            Of a contig in bp, or None where it is not known.
 
         Raises
         ------
@@ -120,7 +133,7 @@ class AnnotationReader:
                 if gene_type not in self.genes.gene_types:
                     continue
             genes.append(gene)
-        found = promoters_of(genes, self.genes)
+        found = promoters_of(genes, self.genes, length)
         if not found.regions:
             raise RegionError(self._nothing(found))
         return found, [*self._absences(), *found.notes(self.path)]
@@ -148,6 +161,8 @@ class AnnotationReader:
             )
         if found.unknown_strand:
             return f"{self.path}: no promoters: all {found.unknown_strand:,} genes lack a strand"
+        if not self._found:
+            return f"{self.path}: no gene on a contig of the genome"
         return (
             f"{self.path}: no {asked} of type {' or '.join(self.genes.gene_types)}, but "
             f"{listed(self._gene_types)}; --gene-type names the ones to use"

@@ -241,8 +241,7 @@ class Tally:
             )
         if not self.usable:
             raise PairTableError(
-                f"{self.path}: no usable pair{where} ({counts or 'no rows'})"
-                f"{self._hint}"
+                f"{self.path}: no usable pair{where} ({counts or 'no rows'}){self._hint}"
             )
 
 
@@ -292,7 +291,9 @@ def describe(table: PairTable, genome: Contigs | None, check: PairCheck, index: 
         detail = f"start {row[f'{anchor}_start']} lies after end {row[f'{anchor}_end']}"
     elif code == OUTSIDE_CONTIG:
         lengths = {} if genome is None else genome.contigs
-        length = {a: lengths.get(check.contigs[row[f"{a}_chrom"]]) for a in ("enhancer", "promoter")}
+        length = {
+            a: lengths.get(check.contigs[row[f"{a}_chrom"]]) for a in ("enhancer", "promoter")
+        }
         own = length["enhancer"]
         inside = row.enhancer_start >= 0 and (own is None or row.enhancer_end <= own)
         anchor = "promoter" if inside else "enhancer"

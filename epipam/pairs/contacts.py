@@ -16,6 +16,7 @@ from epipam.genome.windows import resize
 from epipam.pairs.formats import COLUMNS
 from epipam.pairs.overlaps import Places, meetings, overlapping
 from epipam.pairs.regions import Regions
+from epipam.pairs.spellings import Spellings
 
 WINDOW_LENGTH = 1_000
 MOVE = 2_000
@@ -51,6 +52,7 @@ def loops_from_pairs(pairs: pd.DataFrame) -> Contacts:
 
     Loops between two chromosomes are left out.
     """
+    pairs = Spellings().pairs(pairs)
     cis = (pairs["enhancer_chrom"] == pairs["promoter_chrom"]).to_numpy()
     pairs = pairs[cis]
     first, second = (
@@ -85,7 +87,7 @@ def contacts_between_peaks(
     loops
         As `loops_from_pairs` gives them.
     peaks
-        `chrom start end signal`; names differ from those of the loops by a leading `chr` at most.
+        `chrom start end signal`; `chr1` and `1` are one chromosome, here and in the loops.
     length
         Of the windows, bp.
 
@@ -94,7 +96,7 @@ def contacts_between_peaks(
     RequestError
         Where loops and peaks share no chromosome.
     """
-    peaks = _named_as(peaks, loops["chrom"])
+    loops, peaks = _one_spelling(loops, peaks)
     left, right = (_strongest_peak(loops, side, peaks) for side in ("left", "right"))
     met = (left >= 0) & (right >= 0)
     shared = met & (left == right)
@@ -115,6 +117,23 @@ def contacts_between_peaks(
         "the same two peaks as a loop before": int(repeated.sum()),
     }
     return Contacts(table[~(outside | repeated)].reset_index(drop=True), _counted(left_out))
+
+
+def within_distance(
+    contacts: Contacts, min_distance: int | None, max_distance: int | None
+) -> Contacts:
+    """Leave out contacts whose midpoints are nearer or farther than asked for, both included."""
+    table = contacts.table
+    middles = [table[f"{side}_start"] + table[f"{side}_end"] for side in ("left", "right")]
+    twice = (middles[1] - middles[0]).abs().to_numpy()
+    near = twice < 2 * (0 if min_distance is None else min_distance)
+    far = np.zeros(len(table), dtype=bool) if max_distance is None else twice > 2 * max_distance
+    left_out = {
+        "nearer than asked for": int(near.sum()),
+        "farther than asked for": int(far.sum()),
+    }
+    kept = table[~(near | far)].reset_index(drop=True)
+    return Contacts(kept, {**contacts.left_out, **_counted(left_out)})
 
 
 def moved_negatives(positives: pd.DataFrame, move: int = MOVE) -> Contacts:
@@ -180,7 +199,7 @@ def matched_negatives(
     """
     lengths = positives["left_end"].to_numpy() - positives["left_start"].to_numpy()
     length = int(lengths[0])
-    peaks = _named_as(peaks, loops["chrom"])
+    loops, peaks = _one_spelling(loops, peaks)
     generator = np.random.default_rng(seed)
     found, missing = [], 0
     for chrom, here in positives.groupby("chrom", sort=False):
@@ -306,16 +325,21 @@ def _windows(chrom: np.ndarray, first: np.ndarray, second: np.ndarray, length: i
     return pd.DataFrame(dict(zip(CONTACT_COLUMNS, columns, strict=True)))
 
 
-def _named_as(peaks: pd.DataFrame, chroms: pd.Series) -> pd.DataFrame:
-    """Return the peaks with chromosomes spelled as `chroms` are: a leading `chr` may differ."""
-    spelled = {str(chrom).removeprefix("chr"): chrom for chrom in chroms.unique()}
-    named = peaks["chrom"].map(lambda chrom: spelled.get(str(chrom).removeprefix("chr"), chrom))
-    if not named.isin(set(chroms.unique())).any():
+def _one_spelling(loops: pd.DataFrame, peaks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both with one name for each chromosome, the loops' where they have it."""
+    spellings = Spellings()
+    spelled = [
+        table.assign(
+            chrom=np.array([spellings.of(str(name)) for name in table["chrom"]], dtype=object)
+        ).reset_index(drop=True)
+        for table in (loops, peaks)
+    ]
+    if not spelled[1]["chrom"].isin(set(spelled[0]["chrom"])).any():
         raise RequestError(
-            f"loops (on {_some(chroms)}) and peaks (on {_some(peaks['chrom'])}) share no "
+            f"loops (on {_some(loops['chrom'])}) and peaks (on {_some(peaks['chrom'])}) share no "
             "chromosome; are they of one assembly?"
         )
-    return peaks.assign(chrom=named).reset_index(drop=True)
+    return spelled[0], spelled[1]
 
 
 def _some(chroms: pd.Series) -> str:

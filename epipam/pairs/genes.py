@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,11 +89,15 @@ class Promoters(NamedTuple):
         return said
 
 
-def promoters_of(genes: Iterable[Gene], features: GeneFeatures) -> Promoters:
+def promoters_of(
+    genes: Iterable[Gene],
+    features: GeneFeatures,
+    length: Callable[[str], int | None] = lambda contig: None,
+) -> Promoters:
     """Return the promoters of genes.
 
     Promoters of one gene that lie at one place are one. Genes of one name are kept apart: by
-    their identifiers, else by their places.
+    their identifiers, else by their places. `length` gives that of a contig, where promoters end.
     """
     stranded = []
     unknown = 0
@@ -108,6 +112,8 @@ def promoters_of(genes: Iterable[Gene], features: GeneFeatures) -> Promoters:
         start, end = promoter_interval(
             gene.start, gene.end, gene.strand, features.upstream, features.downstream
         )
+        if (contig_end := length(gene.contig)) is not None:
+            end = min(end, contig_end)
         named = name or f"{gene.contig}:{start}-{end}"
         found.setdefault(Region(gene.contig, start, end, named, gene.strand))
     example = next((name for g, name in zip(stranded, names, strict=True) if name != g.name), "")

@@ -184,7 +184,7 @@ def draw_negatives(
     table = positives.table
     per_positive = PER_POSITIVE[strategy] if per_positive is None else per_positive
     contigs = shared_contigs(enhancers, promoters)
-    strata = _Strata(_edges(distance(table), bins), enhancers.contigs, per_chromosome)
+    strata = _Strata(distance_bins(distance(table), bins), enhancers.contigs, per_chromosome)
     of_positive = strata.of(distance(table), _contig_codes(enhancers, table))
     n_positives = strata.counts(of_positive)
     wanted = per_positive * n_positives
@@ -297,8 +297,8 @@ class _Strata:
         )
 
 
-def _edges(far: np.ndarray, bins: int) -> np.ndarray:
-    """Return quantiles of the distances, each once, and two at least: float64 (n_bins + 1,)."""
+def distance_bins(far: np.ndarray, bins: int) -> np.ndarray:
+    """Return quantiles of distances as edges of bins, float64: each once, and two at least."""
     edges = np.unique(np.quantile(far, np.linspace(0, 1, bins + 1)))
     return edges if len(edges) > 1 else np.repeat(edges, 2)
 

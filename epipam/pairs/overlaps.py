@@ -62,8 +62,16 @@ def places_of(pairs: pd.DataFrame, anchor: str) -> Places:
     )
 
 
-def overlapping(first: Places, second: Places) -> tuple[np.ndarray, np.ndarray]:
-    """Return every pair of a region of one list and one of the other that share a base.
+def overlapping(
+    first: Places, second: Places, min_overlap: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return every pair of a region of one list and one of the other that overlap.
+
+    Parameters
+    ----------
+    min_overlap
+        How many bases they share, at least; where either is shorter than that, all of it has to
+        lie within the other.
 
     Returns
     -------
@@ -79,6 +87,9 @@ def overlapping(first: Places, second: Places) -> tuple[np.ndarray, np.ndarray]:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     of_first, of_second = (joined[name].to_numpy(dtype=np.int64) for name in ("Row", "Row_b"))
     order = np.lexsort((of_second, of_first))
+    if min_overlap > 1:
+        enough = _share_enough(first, of_first, second, of_second, min_overlap)
+        order = order[enough[order]]
     return of_first[order], of_second[order]
 
 
@@ -113,8 +124,7 @@ def meetings(
     ends
         The two ends of each contact, (n_contacts,) both.
     min_overlap
-        How many bases a region shares with the end that it meets, at least; a region or an end
-        that is shorter has to lie wholly within the other.
+        Of a region and the end that it meets, as for `overlapping`.
 
     Returns
     -------
@@ -124,9 +134,8 @@ def meetings(
     either = Places(*(np.concatenate(both) for both in zip(*ends, strict=True)))
     sides = {}
     for name, regions in (("enhancer", enhancers), ("promoter", promoters)):
-        region, end = overlapping(regions, either)
-        enough = _share_enough(regions, region, either, end, min_overlap)
-        sides[name] = pd.DataFrame({name: region[enough], "end": end[enough]})
+        region, end = overlapping(regions, either, min_overlap)
+        sides[name] = pd.DataFrame({name: region, "end": end})
     # The enhancer meets one end, the promoter the other one of the same contact.
     sides["promoter"]["end"] = (sides["promoter"]["end"] + n_contacts) % max(1, 2 * n_contacts)
     both = sides["enhancer"].merge(sides["promoter"], on="end")

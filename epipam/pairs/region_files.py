@@ -5,16 +5,12 @@ What a file holds is told by its header and its first rows, not by its name.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +21,7 @@ from epipam.pairs.annotations import (
     is_gene_prediction,
     parse_gene_prediction,
 )
-from epipam.pairs.genes import Gene, GeneFeatures, promoters_of
+from epipam.pairs.genes import Gene, GeneFeatures, listed, promoters_of
 from epipam.pairs.region_layouts import (
     STRANDS,
     RegionLayout,
@@ -36,8 +32,12 @@ from epipam.pairs.region_layouts import (
     split_fields,
 )
 from epipam.pairs.regions import BadRow, Region, Regions, gather
+from epipam.pairs.spellings import Spellings
+from epipam.runtime.file_kinds import ANNOTATION
+from epipam.runtime.text_files import Reading, open_lines
 
-_GZIP_MAGIC = b"\x1f\x8b"
+# Annotations are told from other text here, where it is known whether they are asked for.
+_READING = Reading("a file of regions", RegionError, reads=frozenset({ANNOTATION.key}))
 _NOT_DATA = ("track ", "track\t", "browser ", "browser\t")
 _FASTA_FOLLOWS = "##FASTA"
 _ROWS_LOOKED_AT = 20
@@ -45,7 +45,50 @@ _ROWS_LOOKED_AT = 20
 _LONG_PROMOTER = 5_000
 
 Line = tuple[int, str]
-Parsed = TypeVar("Parsed")
+
+
+class _Placer:
+    """Finds the contig of each row, and what is wrong with it where its length is known."""
+
+    def __init__(self, spellings: Spellings) -> None:
+        self.spellings = spellings
+        self._left_out: Counter[str] = Counter()
+
+    def contig(self, name: str, end: int, column: str) -> str | None:
+        """Return the one name of a contig; None where the genome has none, which is counted.
+
+        Raises
+        ------
+        BadRow
+            Where `end`, which the file has in `column`, lies behind the contig's own end.
+        """
+        contig = self.spellings.of(name)
+        length = self.spellings.length(contig)
+        if self.spellings.lengths is not None and length is None:
+            self._left_out[name] += 1
+            return None
+        if length is not None and end > length:
+            detail = f"{end} lies outside {contig} (0 to {length})"
+            raise BadRow(column, detail, "outside the contig")
+        return contig
+
+    def region(self, region: Region) -> Region | None:
+        """Return a region on its contig."""
+        contig = self.contig(region.contig, region.end, "chromEnd")
+        if contig is None or contig == region.contig:
+            return None if contig is None else region
+        own = f":{region.start}-{region.end}"
+        named = contig + own if region.name == region.contig + own else region.name
+        return region._replace(contig=contig, name=named)
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """Say which contigs were left out."""
+        if not self._left_out or self.spellings.lengths is None:
+            return ()
+        return (
+            f"{path}: {self._left_out.total():,} rows left out, on contigs that "
+            f"{self.spellings.lengths.path} has not: {listed(self._left_out)}",
+        )
 
 
 @dataclass
@@ -61,8 +104,10 @@ class _Lines:
     comments: list[str] = field(default_factory=list)
 
 
-def read_regions(path: str | Path, genes: GeneFeatures | None = None) -> Regions:
-    """Read regions: plain, gzip or bgzip; LF or CRLF; from a file or a pipe.
+def read_regions(
+    path: str | Path, genes: GeneFeatures | None = None, spellings: Spellings | None = None
+) -> Regions:
+    """Read regions: plain or compressed; LF or CRLF; from a file, a pipe or standard input, `-`.
 
     Parameters
     ----------
@@ -72,6 +117,9 @@ def read_regions(path: str | Path, genes: GeneFeatures | None = None) -> Regions
         Comments, blank lines, `track` and `browser` lines are left out.
     genes
         Reads GTF, GFF3 and genePred, too, and makes promoters of their genes; None refuses them.
+    spellings
+        Gives each contig its one name, and where they are known its length. Regions must lie
+        inside their contigs; those on contigs that the genome has not are left out.
 
     Raises
     ------
@@ -80,23 +128,27 @@ def read_regions(path: str | Path, genes: GeneFeatures | None = None) -> Regions
         `file:line: column: what is wrong`, the first 20 of them.
     """
     path = Path(path)
-    with _open_text(path) as handle:
+    placer = _Placer(spellings or Spellings())
+    with open_lines(path, _READING) as handle:
         lines = _beginning(path, handle)
         first = lines.first[0]
         annotated = is_annotation(first)
         delimiter = delimiter_of(first)
         predicted = not annotated and is_gene_prediction(split_fields(first, delimiter))
         if not (annotated or predicted):
-            return _read_table(lines, delimiter, genes)
-        if genes is None:
+            found = _read_table(lines, delimiter, genes, placer)
+        elif genes is None:
             kind = "GTF or GFF3" if annotated else "genePred"
             raise RegionError(
-                f"{path}:{next(lines.rows)[0]}: a gene annotation ({kind}), but regions are read "
-                "from BED, narrowPeak or broadPeak: an annotation can be given for promoters only"
+                f"{path}:{next(lines.rows)[0]}: a gene annotation ({kind}), but enhancers and "
+                "peaks are read from BED, narrowPeak or broadPeak; an annotation can be given for "
+                "promoters, which come second"
             )
-        if annotated:
-            return _read_annotation(lines, genes)
-        return _read_gene_predictions(lines, delimiter, genes)
+        elif annotated:
+            found = _read_annotation(lines, genes, placer)
+        else:
+            found = _read_gene_predictions(lines, delimiter, genes, placer)
+    return replace(found, notes=(*found.notes, *placer.notes(path)))
 
 
 def parse_bed(text: str) -> Region:
@@ -111,7 +163,9 @@ def parse_bed(text: str) -> Region:
     return parse_region(fields, find_layout(None, [fields]))
 
 
-def _read_table(lines: _Lines, delimiter: str, genes: GeneFeatures | None) -> Regions:
+def _read_table(
+    lines: _Lines, delimiter: str, genes: GeneFeatures | None, placer: _Placer
+) -> Regions:
     """Read regions in rows, as they are or as the genes that they are."""
     path = lines.path
     rows = [split_fields(text, delimiter) for text in lines.first]
@@ -125,7 +179,11 @@ def _read_table(lines: _Lines, delimiter: str, genes: GeneFeatures | None) -> Re
         commented = (split_fields(text, delimiter) for text in reversed(lines.comments))
         header = next((names for names in commented if is_header(names)), None)
     layout = find_layout(header, rows)
-    parsed = _parsed(path, lines.rows, lambda text: _parse(text, delimiter, layout))
+
+    def parse(text: str) -> Region | None:
+        return placer.region(parse_region(split_fields(text, delimiter), layout))
+
+    parsed: Iterator[Region] = _parsed(path, lines.rows, parse)
     regions = replace(
         gather(path, parsed), kind=layout.kind, signal_name=layout.signal_name,
         notes=_layout_notes(path, layout),
@@ -133,12 +191,8 @@ def _read_table(lines: _Lines, delimiter: str, genes: GeneFeatures | None) -> Re
     if genes is None:
         return regions
     if genes.tss or (genes.tss is None and layout.kind == "BED12"):
-        return _promoters_of_regions(regions, genes)
+        return _promoters_of_regions(regions, genes, placer)
     return replace(regions, notes=(*regions.notes, *_long_promoters(regions)))
-
-
-def _parse(text: str, delimiter: str, layout: RegionLayout) -> Region:
-    return parse_region(split_fields(text, delimiter), layout)
 
 
 def _layout_notes(path: Path, layout: RegionLayout) -> tuple[str, ...]:
@@ -148,7 +202,7 @@ def _layout_notes(path: Path, layout: RegionLayout) -> tuple[str, ...]:
     return ()
 
 
-def _promoters_of_regions(regions: Regions, features: GeneFeatures) -> Regions:
+def _promoters_of_regions(regions: Regions, features: GeneFeatures, placer: _Placer) -> Regions:
     """Return the promoters of regions that are genes or transcripts."""
     columns = (regions.contig.tolist(), regions.start.tolist(), regions.end.tolist())
     rows = zip(*columns, regions.names, regions.strands, strict=True)
@@ -160,7 +214,8 @@ def _promoters_of_regions(regions: Regions, features: GeneFeatures) -> Regions:
         f"{regions.path}: read as genes or transcripts ({regions.kind}): their promoters lie "
         "about their transcription start sites; --no-tss takes the regions as they are"
     )
-    return _promoters(regions.path, genes, features, regions.kind, (*regions.notes, note))
+    notes = (*regions.notes, note)
+    return _promoters(regions.path, genes, features, placer, regions.kind, notes)
 
 
 def _long_promoters(regions: Regions) -> list[str]:
@@ -174,50 +229,48 @@ def _long_promoters(regions: Regions) -> list[str]:
     ]
 
 
-def _read_annotation(lines: _Lines, genes: GeneFeatures) -> Regions:
-    reader = AnnotationReader(lines.path, genes)
+def _read_annotation(lines: _Lines, genes: GeneFeatures, placer: _Placer) -> Regions:
+    reader = AnnotationReader(lines.path, genes, placer.contig)
     for _ in _parsed(lines.path, lines.rows, reader.add):
         pass
-    found, notes = reader.promoters()
+    found, notes = reader.promoters(placer.spellings.length)
     return replace(gather(lines.path, found.regions), kind="annotation", notes=tuple(notes))
 
 
-def _read_gene_predictions(lines: _Lines, delimiter: str, features: GeneFeatures) -> Regions:
+def _read_gene_predictions(
+    lines: _Lines, delimiter: str, features: GeneFeatures, placer: _Placer
+) -> Regions:
     if features.gene_types:
         raise RegionError(
             f"{lines.path}: genePred says no gene types: leave --gene-type out, or give a GTF"
         )
-    genes = _parsed(
-        lines.path, lines.rows, lambda text: parse_gene_prediction(split_fields(text, delimiter))
-    )
-    return _promoters(lines.path, genes, features, "genePred", ())
+
+    def parse(text: str) -> Gene | None:
+        gene = parse_gene_prediction(split_fields(text, delimiter))
+        contig = placer.contig(gene.contig, gene.end, "txEnd")
+        return None if contig is None else gene._replace(contig=contig)
+
+    genes: Iterator[Gene] = _parsed(lines.path, lines.rows, parse)
+    return _promoters(lines.path, genes, features, placer, "genePred", ())
 
 
 def _promoters(
-    path: Path, genes: Iterable[Gene], features: GeneFeatures, kind: str, notes: tuple[str, ...]
+    path: Path,
+    genes: Iterable[Gene],
+    features: GeneFeatures,
+    placer: _Placer,
+    kind: str,
+    notes: tuple[str, ...],
 ) -> Regions:
-    found = promoters_of(genes, features)
+    found = promoters_of(genes, features, placer.spellings.length)
     if not found.regions:
-        raise RegionError(f"{path}: no promoters: all {found.unknown_strand:,} genes lack a strand")
+        why = f": all {found.unknown_strand:,} genes lack a strand" if found.unknown_strand else ""
+        raise RegionError(f"{path}: no promoters{why}")
     said = (*notes, *found.notes(path))
     return replace(gather(path, found.regions), kind=kind, notes=said)
 
 
-@contextmanager
-def _open_text(path: Path) -> Iterator[IO[str]]:
-    """Open plain or gzip text, told apart by content, without seeking: pipes cannot."""
-    if path.is_dir():
-        raise RegionError(f"{path}: is a folder, not a file of regions")
-    if not path.exists():
-        raise RegionError(f"{path}: no such file")
-    with path.open("rb") as handle:
-        compressed = handle.peek(2)[:2] == _GZIP_MAGIC
-        content = gzip.GzipFile(fileobj=handle) if compressed else handle
-        with TextIOWrapper(content, encoding="utf-8-sig", errors="replace") as text:
-            yield text
-
-
-def _beginning(path: Path, handle: IO[str]) -> _Lines:
+def _beginning(path: Path, handle: Iterator[Line]) -> _Lines:
     """Return the rows of a file; the first of them are looked at, and come again."""
     comments: list[str] = []
     rows = _data_lines(path, handle, comments)
@@ -227,24 +280,20 @@ def _beginning(path: Path, handle: IO[str]) -> _Lines:
     return _Lines(path, chain(first, rows), [text for _, text in first], comments)
 
 
-def _data_lines(path: Path, handle: IO[str], comments: list[str]) -> Iterator[Line]:
-    """Yield (number, text) of the lines that hold data, without line ends."""
-    number = 0
-    try:
-        for number, text in enumerate(handle, start=1):
-            if text.startswith(_FASTA_FOLLOWS):
-                return
-            if text.startswith("#"):
-                if len(comments) < _ROWS_LOOKED_AT:
-                    comments.append(text.rstrip("\r\n"))
-            elif text.strip() and not text.startswith(_NOT_DATA):
-                yield number, text.rstrip("\r\n")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise RegionError(f"{path}: damaged gzip file after line {number}: {error}") from None
+def _data_lines(path: Path, handle: Iterator[Line], comments: list[str]) -> Iterator[Line]:
+    """Yield (number, text) of the lines that hold data."""
+    for number, text in handle:
+        if text.startswith(_FASTA_FOLLOWS):
+            return
+        if text.startswith("#"):
+            if len(comments) < _ROWS_LOOKED_AT:
+                comments.append(text.rstrip("\r"))
+        elif text.strip() and not text.startswith(_NOT_DATA):
+            yield number, text.rstrip("\r")
 
 
-def _parsed(path: Path, lines: Iterator[Line], parse: Callable[[str], Parsed]) -> Iterator[Parsed]:
-    """Yield what `parse` makes of each line; raise for the unreadable ones when all are read."""
+def _parsed(path: Path, lines: Iterator[Line], parse: Callable[[str], Any]) -> Iterator[Any]:
+    """Yield what `parse` makes of each line, but no None; raise at the end for unreadable lines."""
     unreadable: list[str] = []
     reasons: Counter[str] = Counter()
     for number, text in lines:
@@ -255,7 +304,8 @@ def _parsed(path: Path, lines: Iterator[Line], parse: Callable[[str], Parsed]) -
             if len(unreadable) < MAX_REPORTED_ROWS:
                 unreadable.append(f"{path}:{number}: {error}")
             continue
-        yield found
+        if found is not None:
+            yield found
     if reasons:
         n = reasons.total()
         rows = "1 row" if n == 1 else f"{n:,} rows"

@@ -19,7 +19,9 @@ _GENE = re.compile(
     r"ENS[A-Z]*[GT][0-9]{6,}(\.[0-9]+)?|N[MR]_[0-9]{4,}(\.[0-9]+)?"
     r"|[A-Z][A-Z0-9]{2,9}(-[A-Z0-9]{1,6})?|[A-Z][a-z]{2,8}[0-9]{0,4}[a-z]{0,2}[0-9]{0,2}"
 )
-_NO_GENE = re.compile(r"(PEAK|ENH|PROM|REG|SITE|LOOP|EH3[78]|CCRE|CRE|CHR|ELEMENT|ID|NAME|NA$)", re.I)
+_NO_GENE = re.compile(
+    r"(PEAK|ENH|PROMOTER|REGION|SITE|LOOP|ANCHOR|EH3[78]|CCRE|CHR[0-9XYM]|ELEMENT|NAME|NONE)", re.I
+)
 
 
 def swapped_files_note(

@@ -88,4 +88,3 @@ class Spellings:
             if found:
                 return found[name]
         return self._by_key.setdefault(canonical_name(name, self.aliases), name)
-
