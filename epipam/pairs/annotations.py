@@ -22,7 +22,7 @@ from epipam.pairs.region_layouts import INTEGER, STRANDS
 from epipam.pairs.regions import BadRow
 
 # The first of them that a gene has names its promoter.
-NAME_ATTRIBUTES = ("gene_name", "Name", "gene_id", "ID")
+NAME_ATTRIBUTES = ("gene_name", "Name", "gene", "gene_id", "ID")
 ID_ATTRIBUTES = ("gene_id", "ID")
 TYPE_ATTRIBUTES = ("gene_type", "gene_biotype", "biotype")
 
@@ -188,7 +188,7 @@ class AnnotationReader:
                 if feature.endswith("gene") and feature not in self.genes.features
             }
         )
-        if others:
+        if others and any(feature.endswith("gene") for feature in self.genes.features):
             said.append(
                 f"{self.path}: left out {listed(others)} features (column 3); "
                 "--feature may be repeated"

@@ -78,12 +78,12 @@ class Promoters(NamedTuple):
         said = []
         if self.unknown_strand:
             said.append(
-                f"{path}: {self.unknown_strand:,} of unknown strand left out: they have no "
+                f"{path}: left out {self.unknown_strand:,} genes of unknown strand, which have no "
                 "transcription start site"
             )
         if self.renamed:
             said.append(
-                f"{path}: {self.renamed:,} names belong to several genes, which are kept apart: "
+                f"{path}: genes of one name are kept apart, {self.renamed:,} names in all, as in "
                 f"{self.example}"
             )
         return said

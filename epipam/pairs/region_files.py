@@ -141,8 +141,8 @@ def read_regions(
             kind = "GTF or GFF3" if annotated else "genePred"
             raise RegionError(
                 f"{path}:{next(lines.rows)[0]}: a gene annotation ({kind}), but enhancers and "
-                "peaks are read from BED, narrowPeak or broadPeak; an annotation can be given for "
-                "promoters, which come second"
+                "peaks are read from BED, narrowPeak or broadPeak; epipam candidates takes the "
+                "enhancers first, the promoters second"
             )
         elif annotated:
             found = _read_annotation(lines, genes, placer)

@@ -74,9 +74,11 @@ class RegionLayout:
 
 
 def split_fields(text: str, delimiter: str) -> list[str]:
-    """Return the fields of a line, without blanks and double quotes around them."""
+    """Return the fields of a line, without blanks around them, and double quotes as R writes."""
     fields = text.split() if delimiter == " " else text.split(delimiter)
-    return [value.strip().strip('"') for value in fields]
+    if '"' not in text:
+        return [value.strip() for value in fields]
+    return [_unquoted(value.strip()) for value in fields]
 
 
 def delimiter_of(text: str) -> str:
@@ -184,6 +186,10 @@ def is_blocks(fields: Sequence[str]) -> bool:
 
 
 _SIDES = (START_NAMES, END_NAMES)
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _plain(name: str) -> str:

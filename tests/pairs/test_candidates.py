@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epipam.errors import RegionError, RequestError
-from epipam.pairs import candidates
+from epipam.pairs import candidates as candidates_module
 from epipam.pairs.candidates import (
+    candidates,
     check_candidates,
     iter_candidates,
     shared_contigs,
-    candidates,
 )
 from epipam.pairs.genes import GeneFeatures
 from epipam.pairs.regions import Region, gather
@@ -63,12 +63,12 @@ def test_the_window_join_is_the_double_loop(enhancers, promoters, one, other, bl
     except RequestError:
         assert not {c for c, _, _ in enhancers} & {c for c, _, _ in promoters}
         return
-    before = candidates._BLOCK_PAIRS
-    candidates._BLOCK_PAIRS = block
+    before = candidates_module._BLOCK_PAIRS
+    candidates_module._BLOCK_PAIRS = block
     try:
         pieces = list(iter_candidates(left, right, shared, most, least))
     finally:
-        candidates._BLOCK_PAIRS = before
+        candidates_module._BLOCK_PAIRS = before
     found = [pair for p in pieces for pair in zip(*(c.tolist() for c in p[:2]), strict=True)]
     assert found == every_pair(enhancers, promoters, most, least)
     for piece in pieces:
@@ -130,7 +130,7 @@ def test_parts_end_to_end_are_the_whole(write, tmp_path):
     promoters = write(
         "".join(f"{c}\t{8 * i}\t{8 * i + 5}\n" for i in range(9) for c in "1243"), "p"
     )
-    options = {"max_distance": 30, "ignore_chr": True}
+    options = {"max_distance": 30}
     candidates(enhancers, promoters, tmp_path / "whole.bedpe", **options)
     parts = [tmp_path / f"{i}.bedpe" for i in range(2)]
     first = candidates(enhancers, promoters, parts[0], contigs=["2", "4"], **options)
@@ -170,9 +170,7 @@ def test_memory_does_not_grow_with_the_number_of_pairs(write, tmp_path):
     pairs, peaks = [], []
     for most in (500, 2000):
         tracemalloc.start()
-        result = candidates(
-            enhancers, promoters, tmp_path / f"{most}.bedpe.gz", max_distance=most
-        )
+        result = candidates(enhancers, promoters, tmp_path / f"{most}.bedpe.gz", max_distance=most)
         pairs.append(result.pairs)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -186,18 +184,16 @@ def test_files_without_a_common_contig_are_an_error(write, tmp_path):
         candidates(enhancers, promoters, tmp_path / "out.bedpe")
     assert str(caught.value) == (
         f"{enhancers} and {promoters} have no contig in common: chr1 against contig_7; "
-        "are they of one assembly, with the same names?"
+        "are they of one assembly? --aliases takes a file of the names that mean one contig"
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.bed", "p.bed"]
 
 
-def test_names_that_differ_by_chr_are_an_error_that_states_the_alias(write, tmp_path):
+def test_names_that_differ_by_chr_are_one_contig_in_the_spelling_that_came_first(write, tmp_path):
     enhancers = write("chr1\t1\t2\nchrM\t1\t2\n", "e.bed")
     promoters = write("1\t1\t2\nMT\t1\t2\n2\t1\t2\n", "p.bed")
     out = tmp_path / "out.bedpe"
-    with pytest.raises(RequestError, match=r"chr1, chrM against 1, MT, 2; .* --ignore-chr"):
-        candidates(enhancers, promoters, out)
-    result = candidates(enhancers, promoters, out, ignore_chr=True)
+    result = candidates(enhancers, promoters, out)
     assert result.renamed == {"1": "chr1", "MT": "chrM"}
     assert result.without_enhancer == ["2"]
     rows = [line.split("\t") for line in out.read_text().splitlines()[1:]]
@@ -207,7 +203,7 @@ def test_names_that_differ_by_chr_are_an_error_that_states_the_alias(write, tmp_
 def test_one_contig_in_two_spellings_is_one_contig(write, tmp_path):
     enhancers, promoters = write("chr1\t1\t2\n", "e.bed"), write("1\t9\t9\nchr1\t3\t3\n", "p.bed")
     out = tmp_path / "out.bedpe"
-    assert candidates(enhancers, promoters, out, ignore_chr=True).pairs == 2
+    assert candidates(enhancers, promoters, out).pairs == 2
     assert [r.split("\t")[3:5] for r in out.read_text().splitlines()[1:]] == [
         ["chr1", "3"], ["chr1", "9"],
     ]  # fmt: skip
@@ -230,7 +226,7 @@ def test_no_pair_at_all_is_an_error_and_leaves_nothing(write, tmp_path):
 def test_swapped_inputs_are_refused(write, tmp_path):
     bed = write("chr1\t1\t2\n", "e.bed")
     genes = write("chr1\tX\tgene\t1\t2\t.\t+\t.\tID=a\n", "genes.gff3")
-    with pytest.raises(RegionError, match="give the enhancers first"):
+    with pytest.raises(RegionError, match="takes the enhancers first"):
         candidates(genes, bed, tmp_path / "out.bedpe", genes=GeneFeatures())
 
 
