@@ -17,6 +17,7 @@ from epipam.genome.encoding import encode
 from epipam.genome.fasta import Genome
 from epipam.genome.windows import (
     ALL_N,
+    BOTH_LABELS,
     DIFFERENT_CONTIGS,
     NOT_IN_GENOME,
     OUTSIDE_CONTIG,
@@ -300,6 +301,8 @@ def describe(table: PairTable, genome: Contigs | None, check: PairCheck, index: 
         column = f"{anchor}_start" if row[f"{anchor}_start"] < 0 else f"{anchor}_end"
         reach = "from 0 on" if length[anchor] is None else f"0 to {length[anchor]}"
         detail = f"{row[column]} lies outside {row[f'{anchor}_chrom']} ({reach})"
+    elif code == BOTH_LABELS:
+        column, detail = "label", f"{row.label} here, but another label in another row of this pair"
     return f"{table.layout.name(column)}: {detail}"
 
 

@@ -11,13 +11,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from epipam.errors import PairTableError
-from epipam.pairs.checks import Tally, check_places, chromosomes
+from epipam.errors import MAX_REPORTED_ROWS, PairTableError
+from epipam.genome.windows import BOTH_LABELS, REASONS
+from epipam.pairs.checks import (
+    PairCheck,
+    Tally,
+    check_places,
+    chromosomes,
+    contig_names,
+    describe,
+)
 from epipam.pairs.formats import COLUMNS
 from epipam.pairs.spellings import Spellings
-from epipam.pairs.table import read_pairs
+from epipam.pairs.table import PairTable, read_pairs
 
-CONTRADICTORY = "with both labels"
+CONTRADICTORY = REASONS[BOTH_LABELS]
+_ANCHORS = ("enhancer", "promoter")
 _PLACES = tuple(column for column in COLUMNS if not column.endswith(("name", "label")))
 
 
@@ -112,6 +121,46 @@ def find_repeats(pairs: pd.DataFrame) -> Repeats:
     finder = RepeatFinder()
     finder.add(pairs)
     return finder.found()
+
+
+def mark_contradictions(table: PairTable, check: PairCheck, bad_pairs: str) -> Repeats:
+    """Mark the usable pairs of a table that have both labels as unusable, in `check`.
+
+    Parameters
+    ----------
+    table
+        The pairs.
+    check
+        The verdict on them so far.
+    bad_pairs
+        `fail` raises where there are such pairs, `skip` marks them.
+
+    Returns
+    -------
+    What is there more than once among the usable pairs; its rows are those of the table.
+
+    Raises
+    ------
+    PairTableError
+        Where it was asked for, and where no pair is left; it counts repeats, too.
+    """
+    pairs = table.frame
+    rows = np.flatnonzero(check.usable)
+    names = {f"{a}_chrom": contig_names(pairs[f"{a}_chrom"], check.contigs) for a in _ANCHORS}
+    found = find_repeats(pairs.assign(**names).iloc[rows])
+    contradictory = rows[found.contradictory_rows]
+    check.reason[contradictory] = BOTH_LABELS
+    if len(contradictory) and (bad_pairs == "fail" or not check.usable.any()):
+        way_out = "" if bad_pairs == "skip" else "; --bad-pairs skip leaves the latter out"
+        raise PairTableError(
+            f"{table.path}: {'; '.join(found.sentences())}{way_out}:",
+            [
+                f"{table.path}:{table.line[row]}: {describe(table, None, check, row)}"
+                for row in contradictory[:MAX_REPORTED_ROWS].tolist()
+            ],
+            len(contradictory),
+        )
+    return found._replace(contradictory_rows=contradictory)
 
 
 def read_pair_list(

@@ -132,9 +132,10 @@ def read_regions(
     with open_lines(path, _READING) as handle:
         lines = _beginning(path, handle)
         first = lines.first[0]
-        annotated = is_annotation(first)
         delimiter = delimiter_of(first)
-        predicted = not annotated and is_gene_prediction(split_fields(first, delimiter))
+        # Without a column `bin`, genePred looks like GTF but for its lists of exons.
+        predicted = is_gene_prediction(split_fields(first, delimiter))
+        annotated = not predicted and is_annotation(first)
         if not (annotated or predicted):
             found = _read_table(lines, delimiter, genes, placer)
         elif genes is None:
