@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from epipam.pairs.candidates import write_candidates
+from epipam.pairs.candidates import candidates
 from epipam.simulate import SimulationSettings, simulate
 
 # Of the public data that lie beside a checkout on some machines.
@@ -88,7 +88,7 @@ def _write(
         beds.append(folder / f"{name}.bed")
         here = regions[regions["chrom"].isin(sizes["c"])]
         here.to_csv(beds[-1], sep="\t", header=False, index=False)
-    n_pairs = write_candidates(*beds, pairs).pairs
+    n_pairs = candidates(*beds, pairs).pairs
     settings = SimulationSettings(chrom_sizes=chrom_sizes, positives=2)
     genome = simulate(folder / "simulated", settings).genome
     return Candidates(genome, pairs, n_pairs, source)

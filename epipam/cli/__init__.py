@@ -29,6 +29,7 @@ JOBS: dict[str, dict[str, Command]] = {
     "Prepare pairs and windows": {
         "candidates": Command("candidates:candidates", "Pair every enhancer with promoters nearby"),
         "chiapet": Command("chiapet:chiapet", "Make labelled pairs of loops and peaks"),
+        "label": Command("label:label", "Label candidate pairs by loops that join them"),
         "negatives": Command("negatives:negatives", "Draw negatives for positive pairs"),
         "audit": Command("audit:audit", "Say what lists of pairs give away without sequence"),
         "simulate": Command("simulate:simulate", "Write a synthetic genome with known pairs"),

@@ -143,6 +143,8 @@ def _lines(result: BuildResult) -> Iterator[str]:
     yield f"{result.path}: {pairs['stored']:,} of {pairs['rows']:,} pairs stored"
     for reason, count in pairs["skipped"].items():
         yield f"  left out: {count:,} {reason}"
+    if result.repeated:
+        yield f"  repeated: {result.repeated:,} rows say what a row before them says"
     positives, negatives = (sum(c[key] for c in contigs) for key in ("positives", "negatives"))
     unlabelled = pairs["stored"] - positives - negatives
     yield (

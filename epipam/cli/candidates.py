@@ -6,10 +6,18 @@ from pathlib import Path
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result, row_progress
-from epipam.cli.options import contigs_option
-from epipam.pairs.candidates import MAX_DISTANCE, write_candidates
-from epipam.pairs.genes import DOWNSTREAM, UPSTREAM, GeneFeatures
+from epipam.cli.command import (
+    EpipamCommand,
+    json_option,
+    print_notes,
+    print_result,
+    row_progress,
+)
+from epipam.cli.options import aliases_option, contig_lengths_option, contigs_option
+from epipam.genome.contigs import Aliases
+from epipam.pairs.candidates import MAX_DISTANCE
+from epipam.pairs.candidates import candidates as write_candidates
+from epipam.pairs.genes import DOWNSTREAM, FEATURES, UPSTREAM, GeneFeatures
 
 _SHOWN = 5
 
@@ -55,8 +63,10 @@ _SHOWN = 5
 )
 @click.option(
     "--feature",
-    default="gene",
-    help="Of an annotation: the features (column 3) that have a promoter.",
+    "features",
+    multiple=True,
+    default=FEATURES,
+    help="Of an annotation: the features (column 3) that have a promoter; may be repeated.",
 )
 @click.option(
     "--gene-type",
@@ -65,10 +75,14 @@ _SHOWN = 5
     help="Of an annotation: only genes of this type, as protein_coding; may be repeated.",
 )
 @click.option(
-    "--ignore-chr",
-    is_flag=True,
-    help="Take chr1 and 1 for one contig; pairs bear the enhancers' names.",
+    "--tss/--no-tss",
+    default=None,
+    help="Take the regions of PROMOTERS for genes, whose promoters lie about their starts, or as "
+    "they are.  [default: for genes in BED12]",
 )
+@click.option("--ignore-chr", is_flag=True, hidden=True, help="Always so now.")
+@contig_lengths_option
+@aliases_option
 @contigs_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
@@ -80,17 +94,23 @@ def candidates(
     min_distance: int,
     upstream: int,
     downstream: int,
-    feature: str,
+    features: tuple[str, ...],
     gene_types: tuple[str, ...],
+    tss: bool | None,
     ignore_chr: bool,
+    genome: Path | None,
+    aliases: Aliases | None,
     contigs: tuple[str, ...] | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Pair every enhancer with every promoter nearby, as a sorted BEDPE for `epipam score`.
 
-    ENHANCERS is BED, narrowPeak or broadPeak; PROMOTERS is BED, or a GTF or GFF3 gene annotation.
+    ENHANCERS is BED, narrowPeak or broadPeak; PROMOTERS is BED, or a gene annotation: GTF, GFF3 or
+    UCSC's genePred. chr1 and 1 are one contig.
     """
+    if ignore_chr:
+        print_notes(["--ignore-chr is always so now, and can be left out"])
     with row_progress("pairs done") as advance:
         result = write_candidates(
             enhancers,
@@ -98,8 +118,9 @@ def candidates(
             out,
             max_distance=max_distance,
             min_distance=min_distance,
-            genes=GeneFeatures(upstream, downstream, feature, gene_types),
-            ignore_chr=ignore_chr,
+            genes=GeneFeatures(upstream, downstream, features, gene_types, tss),
+            genome=genome,
+            aliases=aliases,
             contigs=contigs,
             overwrite=overwrite,
             on_pairs=advance,
@@ -109,10 +130,11 @@ def candidates(
         ("enhancer", result.without_enhancer),
     ):
         if lonely:
-            click.echo(f"note: no {what} on {_some(lonely)}: no pairs there", err=True)
+            print_notes([f"no {what} on {_some(lonely)}: no pairs there"])
     if result.renamed:
-        pairs = [f"{name} as {contig}" for name, contig in result.renamed.items()]
-        click.echo(f"note: read {_some(pairs)} of the promoters' contigs", err=True)
+        names = [f"{name} as {contig}" for name, contig in result.renamed.items()]
+        print_notes([f"contigs spelled in several ways are one: read {_some(names)}"])
+    print_notes(result.notes)
     lines = [
         f"{result.path}: {result.pairs:,} pairs",
         f"  of {result.enhancers:,} enhancers and {result.promoters:,} promoters",

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from epipam.cli.command import EpipamCommand, json_option, print_result
+from epipam.cli.command import EpipamCommand, json_option, print_notes, print_result
+from epipam.cli.options import (
+    aliases_option,
+    bad_pairs_option,
+    contig_lengths_option,
+    distance_limits,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from epipam.pairs.contacts import Contacts
+    from epipam.genome.contigs import Aliases
+    from epipam.pairs.chiapet import ChiapetResult
 
 _FILE = click.Path(path_type=Path)
 
@@ -34,6 +39,10 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--per-positive", type=click.IntRange(1), default=4, help="Matched negatives per positive."
 )
+@distance_limits("positives")
+@contig_lengths_option
+@aliases_option
+@bad_pairs_option("Loops that cannot be used: stop, or leave them out and count them.")
 @click.option("--seed", default=0, help="Seed of the matched negatives.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
@@ -45,47 +54,48 @@ def chiapet(
     length: int,
     move: int,
     per_positive: int,
+    min_distance: int | None,
+    max_distance: int | None,
+    genome: Path | None,
+    aliases: Aliases | None,
+    bad_pairs: str,
     seed: int,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Make labelled pairs of LOOPS (BEDPE or HiCCUPS list) whose anchors both meet one of PEAKS."""
-    from epipam.errors import RequestError
-    from epipam.pairs import contacts
-    from epipam.pairs.region_files import read_regions
-    from epipam.pairs.table import read_pairs
-    from epipam.runtime.files import check_new_file, write_text
+    from epipam.pairs.chiapet import chiapet as make_pairs
 
-    check_new_file(out, "pairs", (".tsv",), overwrite=overwrite)
-    found = contacts.loops_from_pairs(read_pairs(loops).frame)
-    regions = contacts.peaks_from_regions(read_regions(peaks))
-    positives = contacts.contacts_between_peaks(found.table, regions, length)
-    if positives.table.empty:
-        raise RequestError(f"{loops}: no loop has a peak of {peaks} in both anchors")
-    if negatives == "moved":
-        made = contacts.moved_negatives(positives.table, move)
-    else:
-        made = contacts.matched_negatives(
-            positives.table, found.table, regions, per_positive=per_positive, seed=seed
-        )
-    pairs = contacts.labelled_pairs(positives.table, made.table)
-    write_text(out, pairs.to_csv(sep="\t", index=False, lineterminator="\n"))
-    left_out = {**found.left_out, **positives.left_out}
+    made = make_pairs(
+        loops,
+        peaks,
+        out,
+        negatives=negatives,
+        length=length,
+        move=move,
+        per_positive=per_positive,
+        min_distance=min_distance,
+        max_distance=max_distance,
+        genome=genome,
+        aliases=aliases,
+        bad_pairs=bad_pairs,
+        seed=seed,
+        overwrite=overwrite,
+    )
+    print_notes(made.notes)
     result = {
-        "pairs": str(out),
-        "positives": len(positives.table),
-        "negatives": len(made.table),
-        "loops_left_out": left_out,
-        "negatives_left_out": made.left_out,
+        "pairs": str(made.path),
+        "positives": made.positives,
+        "negatives": made.negatives,
+        "loops_left_out": made.loops_left_out,
+        "negatives_left_out": made.negatives_left_out,
     }
-    print_result(result, _lines(out, positives.table, made, left_out), as_json)
+    print_result(result, _lines(made), as_json)
 
 
-def _lines(
-    out: Path, positives: pd.DataFrame, negatives: Contacts, left_out: dict[str, int]
-) -> Iterator[str]:
-    yield f"{out}: {len(positives):,} positive and {len(negatives.table):,} negative pairs"
-    for reason, n in left_out.items():
+def _lines(made: ChiapetResult) -> Iterator[str]:
+    yield f"{made.path}: {made.positives:,} positive and {made.negatives:,} negative pairs"
+    for reason, n in made.loops_left_out.items():
         yield f"  loops left out: {n:,} {reason}"
-    for reason, n in negatives.left_out.items():
+    for reason, n in made.negatives_left_out.items():
         yield f"  negatives left out: {n:,} {reason}"

@@ -6,7 +6,7 @@ import functools
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -151,6 +151,12 @@ def print_result(result: Mapping[str, Any], lines: Iterator[str], as_json: bool)
     else:
         for line in lines:
             click.echo(line)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Say on stderr what a person should know of how files were read, one line each."""
+    for note in dict.fromkeys(notes):
+        click.echo(f"note: {note}", err=True)
 
 
 def note_renamed(renamed: Mapping[str, str]) -> None:

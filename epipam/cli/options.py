@@ -91,6 +91,28 @@ def aliases_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_aliases
 
 
+def contig_lengths_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--genome`: where contigs end and how they are spelled; None without."""
+    return click.option(
+        "--genome",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="FASTA or table of contig lengths: all must lie inside, and the pairs bear its names.",
+    )(function)
+
+
+def distance_limits(what: str) -> Decorator:
+    """Add `--min-distance` and `--max-distance`, None without."""
+
+    def limit(name: str, help: str) -> Decorator:
+        return click.option(name, type=click.IntRange(0), metavar="BP", help=help)
+
+    return together(
+        limit("--min-distance", f"Leave out nearer {what}, midpoint to midpoint."),
+        limit("--max-distance", f"Leave out farther {what}."),
+    )
+
+
 def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what says which scores are written and how, as the argument `output`."""
 

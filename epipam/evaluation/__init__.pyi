@@ -1,5 +1,6 @@
 # What other rooms and users may use of this room; each name is imported when it is asked for.
 from .audit import (
+    FAR as FAR,
     Audit as Audit,
     SplitAudit as SplitAudit,
     audit_split as audit_split,

@@ -16,11 +16,15 @@ from epipam.evaluation.baselines import REGION, frequency_scores
 from epipam.evaluation.metrics import auroc
 from epipam.genome.windows import ENHANCER_LENGTH, PROMOTER_LENGTH, resize
 from epipam.loading.splits import Leakage, fold_split, folds, leakage, random_split
+from epipam.pairs.overlaps import Places, count_overlapping
+from epipam.pairs.pair_lists import find_repeats
 from epipam.pairs.table import distance
 
 if TYPE_CHECKING:
     from epipam.store import Store
 
+# Enhancers are hardly known to act from farther away, in bp.
+FAR = 2_000_000
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -106,6 +110,12 @@ class Audit(NamedTuple):
     distance
         Quantiles of the distance between the midpoints of cis pairs, bp, by label `positive` and
         `negative`; a label without pairs is absent.
+    repeated
+        Rows that repeat a pair of a row before them with its label.
+    contradictory, contradictory_rows
+        Pairs that are positive in one row and negative in another, and all rows of these pairs.
+    far_positives
+        Positive pairs farther apart than `FAR`.
     overlap
         Figure 5's share.
     splits
@@ -119,6 +129,10 @@ class Audit(NamedTuple):
     enhancer: Regions
     promoter: Regions
     distance: dict[str, tuple[float, ...]]
+    repeated: int
+    contradictory: int
+    contradictory_rows: int
+    far_positives: int
     overlap: Overlap
     splits: dict[str, SplitAudit]
 
@@ -159,6 +173,7 @@ def audit(
         for name, label in (("positive", 1), ("negative", 0))
         if (cis & (labels == label)).any()
     }
+    repeats = find_repeats(pairs)
     labelled = pairs[labels != -1].reset_index(drop=True)
     windows = _windows(labelled, enhancer_length, promoter_length)
     return Audit(
@@ -168,6 +183,10 @@ def audit(
         enhancer=_regions(pairs, "enhancer"),
         promoter=_regions(pairs, "promoter"),
         distance=distances,
+        repeated=repeats.repeated,
+        contradictory=repeats.contradictory,
+        contradictory_rows=len(repeats.contradictory_rows),
+        far_positives=int((far[labels == 1] > FAR).sum()),
         overlap=enhancer_overlap(pairs, enhancer_length),
         splits=dict(_splits(labelled, windows, seed)),
     )
@@ -239,15 +258,9 @@ def enhancer_overlap(pairs: pd.DataFrame, length: int = ENHANCER_LENGTH) -> Over
     promoter = positives.groupby(
         ["enhancer_chrom", *(f"promoter_{part}" for part in REGION)], sort=False
     ).ngroup()
-    order = np.lexsort((starts, promoter))
-    group, start, end = promoter.to_numpy()[order], starts[order], ends[order]
-    # Of enhancers sorted by start, one overlaps another before it where the farthest end so far
-    # lies beyond its start, and another after it where the next one's start lies before its end.
-    first = np.r_[True, group[1:] != group[:-1]] if len(group) else np.empty(0, dtype=bool)
-    reached = pd.Series(end).groupby(group).cummax().to_numpy()
-    before = np.r_[False, ~first[1:] & (reached[:-1] > start[1:])] if len(group) else first
-    after = np.r_[~first[1:] & (start[1:] < end[:-1]), False] if len(group) else first
-    return Overlap(int((before | after).sum()), len(positives))
+    # Regions of one promoter lie on one contig, so to speak; each overlaps itself.
+    enhancers = Places(promoter.to_numpy(), starts, ends)
+    return Overlap(int((count_overlapping(enhancers, enhancers) > 1).sum()), len(positives))
 
 
 def _splits(

@@ -1,6 +1,7 @@
 # What other rooms and users may use of this room; each name is imported when it is asked for.
 from .contigs import (
     Aliases as Aliases,
+    canonical_name as canonical_name,
     find_contigs as find_contigs,
     listed_contigs as listed_contigs,
     natural_order as natural_order,
@@ -25,12 +26,17 @@ from .encoding import (
 from .fasta import (
     Genome as Genome,
 )
+from .lengths import (
+    ContigLengths as ContigLengths,
+    read_contig_lengths as read_contig_lengths,
+)
 from .packed_contig import (
     ContigMemory as ContigMemory,
     PackedContig as PackedContig,
 )
 from .windows import (
     ALL_N as ALL_N,
+    BOTH_LABELS as BOTH_LABELS,
     DIFFERENT_CONTIGS as DIFFERENT_CONTIGS,
     ENHANCER_LENGTH as ENHANCER_LENGTH,
     MAX_SHIFT as MAX_SHIFT,

@@ -292,35 +292,18 @@ def leakage(train: pd.DataFrame, test: pd.DataFrame) -> Leakage:
         Canonical pair tables (0-based half-open bp). A region of zero width counts as the base
         at its start. To measure what a model of fixed windows sees, resize the regions first.
     """
-    enhancer = _overlaps_any(train, test, "enhancer")
-    promoter = _overlaps_any(train, test, "promoter")
+    from epipam.pairs.overlaps import count_overlapping, places_of
+
+    enhancer, promoter = (
+        count_overlapping(places_of(test, anchor), places_of(train, anchor)) > 0
+        for anchor in ("enhancer", "promoter")
+    )
     n_test = len(test)
     shares = [
         float(flags.mean()) if n_test else 0.0
         for flags in (enhancer, promoter, enhancer & promoter)
     ]
     return Leakage(n_test, *shares)
-
-
-def _overlaps_any(train: pd.DataFrame, test: pd.DataFrame, anchor: str) -> np.ndarray:
-    """Flag (bool) the test rows whose anchor overlaps that anchor of any training row."""
-    flags = np.zeros(len(test), dtype=bool)
-    train_contigs = train[f"{anchor}_chrom"].to_numpy(dtype=object)
-    test_contigs = test[f"{anchor}_chrom"].to_numpy(dtype=object)
-    train_starts, train_ends = _bounds(train, anchor)
-    test_starts, test_ends = _bounds(test, anchor)
-    for contig in set(test_contigs):
-        of_train, of_test = train_contigs == contig, test_contigs == contig
-        begun = np.searchsorted(np.sort(train_starts[of_train]), test_ends[of_test], "left")
-        over = np.searchsorted(np.sort(train_ends[of_train]), test_starts[of_test], "right")
-        flags[of_test] = begun > over
-    return flags
-
-
-def _bounds(pairs: pd.DataFrame, anchor: str) -> tuple[np.ndarray, np.ndarray]:
-    starts = pairs[f"{anchor}_start"].to_numpy(dtype=np.int64)
-    ends = pairs[f"{anchor}_end"].to_numpy(dtype=np.int64)
-    return starts, np.maximum(ends, starts + 1)
 
 
 def _following(candidates: Sequence[str], test: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 # What other rooms and users may use of this room; each name is imported when it is asked for.
 from .candidates import (
     MAX_DISTANCE as MAX_DISTANCE,
-    write_candidates as write_candidates,
 )
 from .checks import (
     MALFORMED as MALFORMED,
@@ -15,8 +14,8 @@ from .checks import (
     require_usable as require_usable,
     rows_by_contig as rows_by_contig,
 )
-from .contacts import (
-    Contacts as Contacts,
+from .chiapet import (
+    ChiapetResult as ChiapetResult,
 )
 from .contig_part import (
     ContigPart as ContigPart,
@@ -29,28 +28,32 @@ from .frames import (
 )
 from .genes import (
     DOWNSTREAM as DOWNSTREAM,
+    FEATURES as FEATURES,
     UPSTREAM as UPSTREAM,
     GeneFeatures as GeneFeatures,
+)
+from .labels import (
+    LabelResult as LabelResult,
+    label as label,
 )
 from .names import (
     pair_names as pair_names,
 )
-from .negatives import (
-    Negatives as Negatives,
-    Positives as Positives,
-    draw_negatives as draw_negatives,
-    plain_positives as plain_positives,
+from .negative_lists import (
+    NegativesResult as NegativesResult,
 )
-from .region_files import (
-    read_regions as read_regions,
+from .overlaps import (
+    Places as Places,
+    count_overlapping as count_overlapping,
+    places_of as places_of,
 )
-from .region_pool import (
-    distinct_regions as distinct_regions,
-    listed_regions as listed_regions,
-    spelled_as as spelled_as,
+from .pair_lists import (
+    find_repeats as find_repeats,
+    mark_contradictions as mark_contradictions,
+    read_pair_list as read_pair_list,
 )
-from .regions import (
-    Regions as Regions,
+from .spellings import (
+    Spellings as Spellings,
 )
 from .table import (
     COLUMNS as COLUMNS,

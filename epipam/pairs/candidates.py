@@ -16,10 +16,13 @@ import numpy as np
 import pysam
 
 from epipam.errors import RequestError
-from epipam.genome.contigs import find_contigs, listed_contigs, other_spellings
+from epipam.genome.contigs import Aliases, find_contigs, listed_contigs
+from epipam.genome.lengths import read_contig_lengths
 from epipam.pairs.genes import GeneFeatures
 from epipam.pairs.region_files import read_regions
 from epipam.pairs.regions import Regions
+from epipam.pairs.roles import swapped_files_note
+from epipam.pairs.spellings import Spellings
 from epipam.runtime.files import check_new_file, whole_file
 
 MAX_DISTANCE = 1_000_000
@@ -36,7 +39,7 @@ _BLANKS = str.maketrans("\t\r\n", "   ")
 
 @dataclass(frozen=True)
 class CandidatesResult:
-    """What `write_candidates` did.
+    """What `candidates` did.
 
     Attributes
     ----------
@@ -47,7 +50,9 @@ class CandidatesResult:
     without_promoter, without_enhancer
         Contigs that only the enhancers, or only the promoters, lie on.
     renamed
-        Contig names of the promoters that were read as another name of the enhancers.
+        Names of contigs that were read as another name of the same contig.
+    notes
+        What to know of how the files were read.
     """
 
     path: Path
@@ -57,6 +62,7 @@ class CandidatesResult:
     without_promoter: list[str]
     without_enhancer: list[str]
     renamed: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 class Candidates(NamedTuple):
@@ -83,14 +89,11 @@ class SharedContigs(NamedTuple):
     enhancer
         Which contig of the enhancers each is.
     promoter
-        Which contigs of the promoters: more than one where these spell it in two ways.
-    renamed
-        As in `CandidatesResult`.
+        Which contig of the promoters.
     """
 
     enhancer: list[int]
-    promoter: list[list[int]]
-    renamed: dict[str, str]
+    promoter: list[int]
 
     def only(self, codes: Sequence[int]) -> SharedContigs:
         """Return those that are among some contigs of the enhancers."""
@@ -100,7 +103,7 @@ class SharedContigs(NamedTuple):
         )
 
 
-def write_candidates(
+def candidates(
     enhancers_path: str | Path,
     promoters_path: str | Path,
     out: str | Path,
@@ -108,7 +111,8 @@ def write_candidates(
     max_distance: int = MAX_DISTANCE,
     min_distance: int = 0,
     genes: GeneFeatures | None = None,
-    ignore_chr: bool = False,
+    genome: str | Path | None = None,
+    aliases: Aliases | None = None,
     contigs: Sequence[str] | None = None,
     overwrite: bool = False,
     on_pairs: Callable[[int], None] = lambda pairs: None,
@@ -129,8 +133,12 @@ def write_candidates(
         In bp, midpoint to midpoint, both included.
     genes
         Which promoters the genes of an annotation have.
-    ignore_chr
-        Take `chr1` and `1` for one contig; the pairs bear the names of the enhancers.
+    genome
+        FASTA, or table of contig lengths: regions must lie inside its contigs, promoters of genes
+        end there, and the pairs bear its names. Without it, `chr1` and `1` are one contig, too,
+        and the pairs bear the name that came first.
+    aliases
+        Further names of contigs.
     contigs
         Only the pairs on these contigs, as the enhancers spell them or without `chr`; all without.
     on_pairs
@@ -147,9 +155,10 @@ def write_candidates(
     """
     out = Path(out)
     check_candidates(out, max_distance, min_distance, overwrite=overwrite)
-    enhancers = read_regions(enhancers_path)
-    promoters = read_regions(promoters_path, genes or GeneFeatures())
-    shared = shared_contigs(enhancers, promoters, ignore_chr=ignore_chr)
+    spellings = Spellings(None if genome is None else read_contig_lengths(genome), aliases)
+    enhancers = read_regions(enhancers_path, spellings=spellings)
+    promoters = read_regions(promoters_path, genes or GeneFeatures(), spellings=spellings)
+    shared = shared_contigs(enhancers, promoters)
     asked = (
         (enhancers.contigs, promoters.contigs)
         if contigs is None
@@ -161,7 +170,7 @@ def write_candidates(
         handle = pysam.BGZFile(str(partial), "w", None) if out.suffix == ".gz" else None
         with closing(handle or partial.open("wb")) as rows:
             rows.write(("\t".join(HEADER) + "\n").encode())
-            lines = _Rows(enhancers, promoters, shared.renamed)
+            lines = _Rows(enhancers, promoters)
             for pairs in iter_candidates(enhancers, promoters, shared, max_distance, min_distance):
                 rows.write(lines.text(pairs).encode())
                 n_pairs += len(pairs.distance)
@@ -182,8 +191,9 @@ def write_candidates(
         len(enhancers),
         len(promoters),
         _others(asked[0], [enhancers.contigs[code] for code in shared.enhancer]),
-        _others(asked[1], [promoters.contigs[code] for codes in shared.promoter for code in codes]),
-        shared.renamed,
+        _others(asked[1], [promoters.contigs[code] for code in shared.promoter]),
+        spellings.renamed,
+        (*enhancers.notes, *promoters.notes, *_swapped(enhancers, promoters)),
     )
 
 
@@ -203,39 +213,25 @@ def check_candidates(out: Path, max_distance: int, min_distance: int, *, overwri
         )
 
 
-def shared_contigs(
-    enhancers: Regions, promoters: Regions, *, ignore_chr: bool = False
-) -> SharedContigs:
+def shared_contigs(enhancers: Regions, promoters: Regions) -> SharedContigs:
     """Return the contigs on which both have regions, in the order of the enhancers' file.
+
+    Both must spell them alike, as `epipam.pairs.spellings` makes them do.
 
     Raises
     ------
     RequestError
         Where there is none.
     """
-    known = {name: code for code, name in enumerate(enhancers.contigs)}
-    found: dict[int, list[int]] = {}
-    renamed = {}
-    for code, name in enumerate(promoters.contigs):
-        names = (name, *other_spellings(name)) if ignore_chr else (name,)
-        contig = next((n for n in names if n in known), None)
-        if contig is not None:
-            found.setdefault(known[contig], []).append(code)
-            if contig != name:
-                renamed[name] = contig
-    if not found:
-        spelled = any(n in known for name in promoters.contigs for n in other_spellings(name))
+    codes = {name: code for code, name in enumerate(promoters.contigs)}
+    shared = [code for code, name in enumerate(enhancers.contigs) if name in codes]
+    if not shared:
         raise RequestError(
             f"{enhancers.path} and {promoters.path} have no contig in common: "
-            f"{_some(enhancers.contigs)} against {_some(promoters.contigs)}"
-            + (
-                "; they differ by 'chr' alone: --ignore-chr takes them for the same"
-                if spelled
-                else "; are they of one assembly, with the same names?"
-            )
+            f"{_some(enhancers.contigs)} against {_some(promoters.contigs)}; are they of one "
+            "assembly? --aliases takes a file of the names that mean one contig"
         )
-    shared = sorted(found)
-    return SharedContigs(shared, [found[code] for code in shared], renamed)
+    return SharedContigs(shared, [codes[enhancers.contigs[code]] for code in shared])
 
 
 def iter_candidates(
@@ -245,13 +241,13 @@ def iter_candidates(
     max_distance: int = MAX_DISTANCE,
     min_distance: int = 0,
 ) -> Iterator[Candidates]:
-    """Yield all pairs within a distance, some thousand at a time, as `write_candidates` sorts them.
+    """Yield all pairs within a distance, some thousand at a time, as `candidates` sorts them.
 
     A piece holds whole enhancers: its size is bounded by the number of promoters on a contig.
     """
-    for enhancer_code, promoter_codes in zip(contigs.enhancer, contigs.promoter, strict=True):
-        enhancer = _sorted_regions(enhancers, [enhancer_code])
-        promoter = _sorted_regions(promoters, promoter_codes)
+    for enhancer_code, promoter_code in zip(*contigs, strict=True):
+        enhancer = _sorted_regions(enhancers, enhancer_code)
+        promoter = _sorted_regions(promoters, promoter_code)
         # Twice the midpoints are whole numbers.
         enhancer_middle, promoter_middle = (
             regions.start[rows] + regions.end[rows]
@@ -274,9 +270,9 @@ def iter_candidates(
                 yield Candidates(enhancer[at[keep]], promoter[nearby[keep]], twice[keep] / 2)
 
 
-def _sorted_regions(regions: Regions, codes: list[int]) -> np.ndarray:
+def _sorted_regions(regions: Regions, code: int) -> np.ndarray:
     """Return which regions lie on a contig, by start and end."""
-    rows = np.flatnonzero(np.isin(regions.contig, codes))
+    rows = np.flatnonzero(regions.contig == code)
     return rows[np.lexsort((regions.end[rows], regions.start[rows]))]
 
 
@@ -294,9 +290,9 @@ def _blocks(counts: np.ndarray) -> Iterator[slice]:
 class _Rows:
     """Rows of the BEDPE; the text that a region gives to each of its rows is made once."""
 
-    def __init__(self, enhancers: Regions, promoters: Regions, renamed: dict[str, str]) -> None:
-        self._enhancers = _texts(enhancers, {})
-        self._promoters = _texts(promoters, renamed)
+    def __init__(self, enhancers: Regions, promoters: Regions) -> None:
+        self._enhancers = _texts(enhancers)
+        self._promoters = _texts(promoters)
 
     def text(self, pairs: Candidates) -> str:
         rows = []
@@ -310,9 +306,9 @@ class _Rows:
         return "".join(rows)
 
 
-def _texts(regions: Regions, renamed: dict[str, str]) -> list[tuple[str, str, str]]:
+def _texts(regions: Regions) -> list[tuple[str, str, str]]:
     """Return (contig, start and end; name; strand) of each region, as BEDPE has them."""
-    contigs = [renamed.get(name, name) for name in regions.contigs]
+    contigs = regions.contigs
     places = zip(regions.contig.tolist(), regions.start.tolist(), regions.end.tolist(), strict=True)
     texts = (f"{contigs[code]}\t{start}\t{end}" for code, start, end in places)
     names = (name.translate(_BLANKS) for name in regions.names)
@@ -337,6 +333,14 @@ def _asked_contigs(
             f"have {listed_contigs([*enhancers.contigs, *promoters.contigs])}"
         )
     return list(found), list(find_contigs(promoters.contigs, names)[0])
+
+
+def _swapped(enhancers: Regions, promoters: Regions) -> list[str]:
+    """Say where the files look as if they had been given the other way round."""
+    odd = swapped_files_note(enhancers.names, promoters.names, len(enhancers), len(promoters))
+    if odd is None:
+        return []
+    return [f"{odd}: enhancers come first, {promoters.path} second; swap them if they are not"]
 
 
 def _others(contigs: Iterable[str], shared: Iterable[str]) -> list[str]:

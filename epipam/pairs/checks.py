@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from epipam.genome.encoding import encode
 from epipam.genome.fasta import Genome
 from epipam.genome.windows import (
     ALL_N,
+    BOTH_LABELS,
     DIFFERENT_CONTIGS,
     NOT_IN_GENOME,
     OUTSIDE_CONTIG,
@@ -35,6 +37,7 @@ _WINDOWS_AT_ONCE = 500
 _BLOCK = 500_000
 _GAP = 20_000
 MALFORMED = "row that cannot be read"
+_NO_END = 2**62
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,11 @@ def check_pairs(
         Whether the anchors may lie on different contigs of the genome.
     """
     frame = table.frame
-    contigs = genome.resolve(chromosomes(frame))
     # Two spellings of one contig are one contig.
+    contigs = genome.resolve(chromosomes(frame))
+    check = check_places(table, genome, contigs, allow_trans=allow_trans)
+    reason = check.reason
     contig = {a: contig_names(frame[f"{a}_chrom"], contigs) for a in ("enhancer", "promoter")}
-    on_contigs = frame.assign(**{f"{anchor}_chrom": names for anchor, names in contig.items()})
-    reason = unusable_reason(on_contigs, genome.contigs, allow_trans=allow_trans)
     windows: dict[str, list[_Windows]] = {}
     for anchor, length in (("enhancer", enhancer_length), ("promoter", promoter_length)):
         start = resize(frame[f"{anchor}_start"], frame[f"{anchor}_end"], length)
@@ -105,6 +108,29 @@ def check_pairs(
             windows.setdefault(name, []).append(_Windows(rows, start[rows], length))
     for name, here in windows.items():
         reason[_pairs_without_base(genome, name, here)] = ALL_N
+    return check
+
+
+def check_places(
+    table: PairTable, genome: Contigs | None, contigs: dict[str, str], *, allow_trans: bool
+) -> PairCheck:
+    """Check the coordinates of every pair of a table, without looking at any sequence.
+
+    Parameters
+    ----------
+    table
+        What to check.
+    genome
+        Where contigs end; None where that is not known.
+    contigs
+        The one contig for each name of the table; absent where the genome has none.
+    allow_trans
+        Whether the anchors may lie on different contigs.
+    """
+    names = {a: contig_names(table.frame[f"{a}_chrom"], contigs) for a in ("enhancer", "promoter")}
+    on_contigs = table.frame.assign(**{f"{a}_chrom": found for a, found in names.items()})
+    lengths = dict.fromkeys(contigs.values(), _NO_END) if genome is None else genome.contigs
+    reason = unusable_reason(on_contigs, lengths, allow_trans=allow_trans)
     return PairCheck(reason, contigs, len(table.malformed))
 
 
@@ -133,13 +159,25 @@ def rows_by_contig(contig: pd.Series) -> dict[str, np.ndarray]:
     return dict(sorted(rows.items(), key=lambda item: item[1][0]))
 
 
+class Contigs(Protocol):
+    """What says how long contigs are: a `Genome`, or a `ContigLengths`."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def contigs(self) -> dict[str, int]: ...
+
+    def resolve(self, names: Iterable[str]) -> dict[str, str]: ...
+
+
 class Tally:
     """What is wrong with the pairs of a table that is checked piece by piece.
 
     Parameters
     ----------
     path, genome
-        The table's file, and the genome it is checked against.
+        The table's file, and the genome it is checked against; None where there is none.
 
     Attributes
     ----------
@@ -151,7 +189,7 @@ class Tally:
         Chromosome names of the table that were read as another name of the genome.
     """
 
-    def __init__(self, path: Path, genome: Genome) -> None:
+    def __init__(self, path: Path, genome: Contigs | None) -> None:
         self.path = path
         self.genome = genome
         self.rows = self.usable = 0
@@ -166,7 +204,7 @@ class Tally:
         self.usable += int(check.usable.sum())
         self.skipped.update(check.skipped)
         self.renamed |= check.renamed
-        if not check.contigs:
+        if not check.contigs and self.genome is not None:
             self._hint = self._hint or naming_hint(table.frame, self.genome)
         if (room := MAX_REPORTED_ROWS - len(self._listed)) > 0:
             bad = np.flatnonzero(check.reason != USABLE)[:room]
@@ -192,19 +230,19 @@ class Tally:
         PairTableError
         """
         counts = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
+        where = "" if self.genome is None else f" on {self.genome.path}"
         if bad_pairs == "fail" and self.skipped:
             n_bad = self.skipped.total()
             way_out = f"; {remedy}:" if self.usable else self._hint or ":"
             raise PairTableError(
-                f"{self.path}: {n_bad} of {self.rows} pairs cannot be used on "
-                f"{self.genome.path} ({counts}){way_out}",
+                f"{self.path}: {n_bad} of {self.rows} pairs cannot be used{where} "
+                f"({counts}){way_out}",
                 self._listed,
                 n_bad,
             )
         if not self.usable:
             raise PairTableError(
-                f"{self.path}: no usable pair on {self.genome.path} ({counts or 'no rows'})"
-                f"{self._hint}"
+                f"{self.path}: no usable pair{where} ({counts or 'no rows'}){self._hint}"
             )
 
 
@@ -221,7 +259,7 @@ def require_usable(
     tally.require(bad_pairs, remedy)
 
 
-def naming_hint(frame: pd.DataFrame, genome: Genome) -> str:
+def naming_hint(frame: pd.DataFrame, genome: Contigs) -> str:
     """Say how table and genome name chromosomes, where they have no name in common."""
     pairs, contigs = chromosomes(frame)[:3], list(genome.contigs)[:3]
     if not pairs or genome.resolve(chromosomes(frame)):
@@ -237,7 +275,7 @@ def _line(path: Path, row: str) -> int:
     return int(row.removeprefix(f"{path}:").partition(":")[0])
 
 
-def describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> str:
+def describe(table: PairTable, genome: Contigs | None, check: PairCheck, index: int) -> str:
     """Return `column: what is wrong` of one unusable pair; the column by the table's own name."""
     row = table.frame.iloc[index]
     code = int(check.reason[index])
@@ -253,13 +291,18 @@ def describe(table: PairTable, genome: Genome, check: PairCheck, index: int) -> 
         column = f"{anchor}_start"
         detail = f"start {row[f'{anchor}_start']} lies after end {row[f'{anchor}_end']}"
     elif code == OUTSIDE_CONTIG:
-        anchor = "enhancer"
-        length = genome.contigs[check.contigs[row.enhancer_chrom]]
-        if row.enhancer_start >= 0 and row.enhancer_end <= length:
-            anchor = "promoter"
-            length = genome.contigs[check.contigs[row.promoter_chrom]]
+        lengths = {} if genome is None else genome.contigs
+        length = {
+            a: lengths.get(check.contigs[row[f"{a}_chrom"]]) for a in ("enhancer", "promoter")
+        }
+        own = length["enhancer"]
+        inside = row.enhancer_start >= 0 and (own is None or row.enhancer_end <= own)
+        anchor = "promoter" if inside else "enhancer"
         column = f"{anchor}_start" if row[f"{anchor}_start"] < 0 else f"{anchor}_end"
-        detail = f"{row[column]} lies outside {row[f'{anchor}_chrom']} (0 to {length})"
+        reach = "from 0 on" if length[anchor] is None else f"0 to {length[anchor]}"
+        detail = f"{row[column]} lies outside {row[f'{anchor}_chrom']} ({reach})"
+    elif code == BOTH_LABELS:
+        column, detail = "label", f"{row.label} here, but another label in another row of this pair"
     return f"{table.layout.name(column)}: {detail}"
 
 

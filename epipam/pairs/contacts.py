@@ -14,8 +14,9 @@ import pandas as pd
 from epipam.errors import RequestError
 from epipam.genome.windows import resize
 from epipam.pairs.formats import COLUMNS
-from epipam.pairs.overlaps import Places, overlapping
+from epipam.pairs.overlaps import Places, meetings, overlapping
 from epipam.pairs.regions import Regions
+from epipam.pairs.spellings import Spellings
 
 WINDOW_LENGTH = 1_000
 MOVE = 2_000
@@ -29,7 +30,6 @@ CONTACT_COLUMNS = ("chrom", "left_start", "left_end", "right_start", "right_end"
 PEAK_COLUMNS = ("chrom", "start", "end", "signal")
 
 _ATTEMPTS = 200
-_COMPARED_AT_ONCE = 2_000
 
 
 class Contacts(NamedTuple):
@@ -52,6 +52,7 @@ def loops_from_pairs(pairs: pd.DataFrame) -> Contacts:
 
     Loops between two chromosomes are left out.
     """
+    pairs = Spellings().pairs(pairs)
     cis = (pairs["enhancer_chrom"] == pairs["promoter_chrom"]).to_numpy()
     pairs = pairs[cis]
     first, second = (
@@ -86,7 +87,7 @@ def contacts_between_peaks(
     loops
         As `loops_from_pairs` gives them.
     peaks
-        `chrom start end signal`; names differ from those of the loops by a leading `chr` at most.
+        `chrom start end signal`; `chr1` and `1` are one chromosome, here and in the loops.
     length
         Of the windows, bp.
 
@@ -95,7 +96,7 @@ def contacts_between_peaks(
     RequestError
         Where loops and peaks share no chromosome.
     """
-    peaks = _named_as(peaks, loops["chrom"])
+    loops, peaks = _one_spelling(loops, peaks)
     left, right = (_strongest_peak(loops, side, peaks) for side in ("left", "right"))
     met = (left >= 0) & (right >= 0)
     shared = met & (left == right)
@@ -116,6 +117,23 @@ def contacts_between_peaks(
         "the same two peaks as a loop before": int(repeated.sum()),
     }
     return Contacts(table[~(outside | repeated)].reset_index(drop=True), _counted(left_out))
+
+
+def within_distance(
+    contacts: Contacts, min_distance: int | None, max_distance: int | None
+) -> Contacts:
+    """Leave out contacts whose midpoints are nearer or farther than asked for, both included."""
+    table = contacts.table
+    middles = [table[f"{side}_start"] + table[f"{side}_end"] for side in ("left", "right")]
+    twice = (middles[1] - middles[0]).abs().to_numpy()
+    near = twice < 2 * (0 if min_distance is None else min_distance)
+    far = np.zeros(len(table), dtype=bool) if max_distance is None else twice > 2 * max_distance
+    left_out = {
+        "nearer than asked for": int(near.sum()),
+        "farther than asked for": int(far.sum()),
+    }
+    kept = table[~(near | far)].reset_index(drop=True)
+    return Contacts(kept, {**contacts.left_out, **_counted(left_out)})
 
 
 def moved_negatives(positives: pd.DataFrame, move: int = MOVE) -> Contacts:
@@ -181,14 +199,15 @@ def matched_negatives(
     """
     lengths = positives["left_end"].to_numpy() - positives["left_start"].to_numpy()
     length = int(lengths[0])
-    peaks = _named_as(peaks, loops["chrom"])
+    loops, peaks = _one_spelling(loops, peaks)
     generator = np.random.default_rng(seed)
     found, missing = [], 0
     for chrom, here in positives.groupby("chrom", sort=False):
         own = peaks[peaks["chrom"] == chrom]
         starts = np.unique(resize(own["start"].to_numpy(), own["end"].to_numpy(), length))
-        in_contact = loops[loops["chrom"] == chrom]
-        drawn = _draw(starts[starts >= 0], here, in_contact, length, per_positive, generator)
+        starts = starts[starts >= 0]
+        in_contact = _window_pairs_in_contact(starts, length, loops[loops["chrom"] == chrom])
+        drawn = _draw(starts, here, in_contact, length, per_positive, generator)
         missing += per_positive * len(here) - len(drawn)
         names = np.full(len(drawn), chrom, dtype=object)
         found.append(_windows(names, drawn[:, 0], drawn[:, 1], length))
@@ -199,16 +218,15 @@ def matched_negatives(
 
 def overlaps_contact(pairs: pd.DataFrame, contacts: pd.DataFrame) -> np.ndarray:
     """Flag, bool (n_pairs,), pairs whose two windows overlap the two anchors of one contact."""
-    flags = np.zeros(len(pairs), dtype=bool)
-    chroms = pairs["chrom"].to_numpy(dtype=object)
-    for chrom, own in contacts.groupby("chrom", sort=False):
-        here = np.flatnonzero(chroms == chrom)
-        theirs = own[list(CONTACT_COLUMNS[1:])].to_numpy()
-        for first in range(0, len(here), _COMPARED_AT_ONCE):
-            some = here[first : first + _COMPARED_AT_ONCE]
-            flags[some] = _overlap(
-                pairs.iloc[some][list(CONTACT_COLUMNS[1:])].to_numpy(), theirs
-            ).any(axis=1)
+    sides = [_distinct(_anchor(pairs, side)) for side in ("left", "right")]
+    found = meetings(
+        sides[0][0], sides[1][0], (_anchor(contacts, "left"), _anchor(contacts, "right"))
+    )
+    # Pairs share their windows: each pair of windows is one number.
+    step = len(sides[1][0].start)
+    flags: np.ndarray = np.isin(
+        sides[0][1] * step + sides[1][1], found.enhancer * step + found.promoter
+    )
     return flags
 
 
@@ -234,10 +252,7 @@ def labelled_pairs(positives: pd.DataFrame, negatives: pd.DataFrame) -> pd.DataF
 def _strongest_peak(loops: pd.DataFrame, side: str, peaks: pd.DataFrame) -> np.ndarray:
     """Return which peak each loop's anchor stands for, int64 (n_loops,); -1 where it meets none."""
     best = np.full(len(loops), -1, dtype=np.int64)
-    loop, peak = overlapping(
-        Places(*(loops[column].to_numpy() for column in ("chrom", f"{side}_start", f"{side}_end"))),
-        Places(*(peaks[column].to_numpy() for column in ("chrom", "start", "end"))),
-    )
+    loop, peak = overlapping(_anchor(loops, side), _peak_places(peaks))
     if len(loop):
         signal, start = peaks["signal"].to_numpy()[peak], peaks["start"].to_numpy()[peak]
         order = np.lexsort((start, -signal, loop))
@@ -249,14 +264,13 @@ def _strongest_peak(loops: pd.DataFrame, side: str, peaks: pd.DataFrame) -> np.n
 def _draw(
     starts: np.ndarray,
     positives: pd.DataFrame,
-    loops: pd.DataFrame,
+    in_contact: set[tuple[int, int]],
     length: int,
     per_positive: int,
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Return starts of the windows of pairs of peaks on one chromosome, int64 (n, 2)."""
-    anchors = loops[list(CONTACT_COLUMNS[1:])].to_numpy()
-    taken: set[tuple[int, int]] = set()
+    taken = set(in_contact)
     drawn = []
     for distance in (positives["right_start"] - positives["left_start"]).to_numpy():
         wanted = per_positive
@@ -267,8 +281,7 @@ def _draw(
         for left in generator.permutation(able)[:_ATTEMPTS]:
             right = int(generator.integers(low[left], high[left]))
             pair = (int(starts[left]), int(starts[right]))
-            window = np.array([[pair[0], pair[0] + length, pair[1], pair[1] + length]])
-            if pair in taken or pair[1] - pair[0] < length or _overlap(window, anchors).any():
+            if pair in taken or pair[1] - pair[0] < length:
                 continue
             taken.add(pair)
             drawn.append(pair)
@@ -278,15 +291,32 @@ def _draw(
     return np.array(drawn, dtype=np.int64).reshape(-1, 2)
 
 
-def _overlap(pairs: np.ndarray, contacts: np.ndarray) -> np.ndarray:
-    """Compare int64 (n, 4) with (m, 4), columns as in CONTACT_COLUMNS: bool (n, m)."""
+def _window_pairs_in_contact(
+    starts: np.ndarray, length: int, loops: pd.DataFrame
+) -> set[tuple[int, int]]:
+    """Return the starts of the two windows of each pair that overlaps a loop, on one chromosome."""
+    chrom = np.full(len(starts), loops["chrom"].iloc[0] if len(loops) else "", dtype=object)
+    windows = Places(chrom, starts, starts + length)
+    found = meetings(windows, windows, (_anchor(loops, "left"), _anchor(loops, "right")))
+    return set(zip(starts[found.enhancer].tolist(), starts[found.promoter].tolist(), strict=True))
 
-    def meet(a: int, b: int) -> np.ndarray:
-        return (pairs[:, None, a] < contacts[None, :, b + 1]) & (
-            contacts[None, :, b] < pairs[:, None, a + 1]
-        )
 
-    return (meet(0, 0) & meet(2, 2)) | (meet(0, 2) & meet(2, 0))
+def _anchor(contacts: pd.DataFrame, side: str) -> Places:
+    chrom = contacts["chrom"].to_numpy(dtype=object)
+    return Places(chrom, *(contacts[f"{side}_{part}"].to_numpy() for part in ("start", "end")))
+
+
+def _peak_places(peaks: pd.DataFrame) -> Places:
+    chrom = peaks["chrom"].to_numpy(dtype=object)
+    return Places(chrom, peaks["start"].to_numpy(), peaks["end"].to_numpy())
+
+
+def _distinct(places: Places) -> tuple[Places, np.ndarray]:
+    """Return each place once, and which of them every place is, int64 (n_places,)."""
+    table = pd.DataFrame(places._asdict())
+    code = table.groupby(list(table), sort=False).ngroup().to_numpy(np.int64)
+    first = table[~table.duplicated().to_numpy()]
+    return Places(*(first[name].to_numpy() for name in table)), code
 
 
 def _windows(chrom: np.ndarray, first: np.ndarray, second: np.ndarray, length: int) -> pd.DataFrame:
@@ -295,16 +325,21 @@ def _windows(chrom: np.ndarray, first: np.ndarray, second: np.ndarray, length: i
     return pd.DataFrame(dict(zip(CONTACT_COLUMNS, columns, strict=True)))
 
 
-def _named_as(peaks: pd.DataFrame, chroms: pd.Series) -> pd.DataFrame:
-    """Return the peaks with chromosomes spelled as `chroms` are: a leading `chr` may differ."""
-    spelled = {str(chrom).removeprefix("chr"): chrom for chrom in chroms.unique()}
-    named = peaks["chrom"].map(lambda chrom: spelled.get(str(chrom).removeprefix("chr"), chrom))
-    if not named.isin(set(chroms.unique())).any():
+def _one_spelling(loops: pd.DataFrame, peaks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both with one name for each chromosome, the loops' where they have it."""
+    spellings = Spellings()
+    spelled = [
+        table.assign(
+            chrom=np.array([spellings.of(str(name)) for name in table["chrom"]], dtype=object)
+        ).reset_index(drop=True)
+        for table in (loops, peaks)
+    ]
+    if not spelled[1]["chrom"].isin(set(spelled[0]["chrom"])).any():
         raise RequestError(
-            f"loops (on {_some(chroms)}) and peaks (on {_some(peaks['chrom'])}) share no "
+            f"loops (on {_some(loops['chrom'])}) and peaks (on {_some(peaks['chrom'])}) share no "
             "chromosome; are they of one assembly?"
         )
-    return peaks.assign(chrom=named).reset_index(drop=True)
+    return spelled[0], spelled[1]
 
 
 def _some(chroms: pd.Series) -> str:

@@ -27,6 +27,7 @@ from epipam.pairs.formats import (
 from epipam.pairs.genes import GeneFeatures
 from epipam.pairs.region_files import read_regions
 from epipam.pairs.regions import Regions
+from epipam.pairs.spellings import Spellings
 from epipam.pairs.table import UNKNOWN_CHROMS, PairTable
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def pair_regions(
     *,
     max_distance: int = MAX_DISTANCE,
     min_distance: int = 0,
-    ignore_chr: bool = False,
+    ignore_chr: bool = True,
 ) -> pd.DataFrame:
     """Pair every enhancer with every promoter nearby, as `epipam candidates` does.
 
@@ -140,9 +141,10 @@ def pair_regions(
         `chrom`, `start`, `end`, and perhaps `Name` or `name`; or a file that `epipam candidates`
         reads (BED, narrowPeak, broadPeak; promoters also from GTF and GFF3).
     max_distance, min_distance
-        In bp, midpoint to midpoint, both included.
+        In bp, midpoint to midpoint, both included. `chr1` and `1` are one contig, and the pairs
+        bear the name that came first.
     ignore_chr
-        Take `chr1` and `1` for one contig; the pairs bear the names of the enhancers.
+        Changes nothing: older programs say here what is always so now.
 
     Returns
     -------
@@ -163,20 +165,20 @@ def pair_regions(
             f"min_distance is {min_distance} and max_distance {max_distance}, but 0 <= "
             "min_distance <= max_distance must hold"
         )
-    enhancer = _regions(enhancers, "enhancers", None)
-    promoter = _regions(promoters, "promoters", GeneFeatures())
+    spellings = Spellings()
+    enhancer = spellings.regions(_regions(enhancers, "enhancers", None))
+    promoter = spellings.regions(_regions(promoters, "promoters", GeneFeatures()))
     if not (len(enhancer) and len(promoter)):
-        pieces, renamed = [], {}
+        pieces = []
     else:
-        contigs = shared_contigs(enhancer, promoter, ignore_chr=ignore_chr)
-        renamed = contigs.renamed
+        contigs = shared_contigs(enhancer, promoter)
         pieces = list(iter_candidates(enhancer, promoter, contigs, max_distance, min_distance))
     nothing = Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     found = Candidates(*map(np.concatenate, zip(nothing, *pieces, strict=True)))
     return pd.DataFrame(
         {
-            **_anchor("enhancer", enhancer, found.enhancer, {}),
-            **_anchor("promoter", promoter, found.promoter, renamed),
+            **_anchor("enhancer", enhancer, found.enhancer),
+            **_anchor("promoter", promoter, found.promoter),
             "distance": found.distance,
         }
     )
@@ -278,10 +280,8 @@ def _texts(frame: pd.DataFrame, column: str, instead: list[str]) -> list[str]:
     ]
 
 
-def _anchor(
-    anchor: str, regions: Regions, rows: np.ndarray, renamed: dict[str, str]
-) -> dict[str, np.ndarray]:
-    contigs = np.array([renamed.get(name, name) for name in regions.contigs], dtype=object)
+def _anchor(anchor: str, regions: Regions, rows: np.ndarray) -> dict[str, np.ndarray]:
+    contigs = np.array(regions.contigs, dtype=object)
     return {
         f"{anchor}_chrom": contigs[regions.contig[rows]],
         f"{anchor}_start": regions.start[rows],

@@ -1,31 +1,16 @@
-"""Promoters from a gene annotation: the line formats GTF and GFF3.
-
-Both have nine tab-separated columns and 1-based, closed coordinates. They differ in the ninth:
-`gene_name "TP53";` in GTF (https://www.ensembl.org/info/website/upload/gff.html), `Name=TP53;` in
-GFF3 (https://github.com/The-Sequence-Ontology/Specifications/blob/master/gff3.md).
-"""
+"""Promoters of genes: where they lie about a transcription start site, and what they are called."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote
+from typing import NamedTuple
 
-from epipam.errors import RegionError
 from epipam.pairs.regions import Region
 
 UPSTREAM, DOWNSTREAM = 1_500, 500
-# The first of them that a gene has names its promoter.
-NAME_ATTRIBUTES = ("gene_name", "Name", "gene_id", "ID")
-TYPE_ATTRIBUTES = ("gene_type", "gene_biotype", "biotype")
-
-_COLUMNS = 9
-_TYPE, _START, _END, _STRAND, _ATTRIBUTES = 2, 3, 4, 6, 8
-_COORDINATE = re.compile(r"[0-9]{1,15}")
-_GFF3_ATTRIBUTES = re.compile(r"\s*[^\s=;\"]+=")
-_GTF_ATTRIBUTE = re.compile(r"\s*([^\s;\"]+)\s+(?:\"([^\"]*)\"|([^\s;]+))\s*(?:;|$)")
+FEATURES = ("gene",)
 
 
 @dataclass(frozen=True)
@@ -37,123 +22,154 @@ class GeneFeatures:
     upstream, downstream
         How far a promoter reaches from the first base that is transcribed, in bp: `upstream`
         bases before it, and `downstream` bases from it on.
-    feature
-        Type of the features (column 3): `gene`, `transcript`, ...
+    features
+        Types of the features (column 3) of a GTF or GFF3: `gene`, `transcript`, ...
     gene_types
         Only genes of these types, `protein_coding` for one; all where empty.
+    tss
+        Whether the regions of a BED file are genes or transcripts, whose promoters lie about
+        their transcription start sites; None: those of BED12 are, others are promoters.
     """
 
     upstream: int = UPSTREAM
     downstream: int = DOWNSTREAM
-    feature: str = "gene"
+    features: tuple[str, ...] = FEATURES
     gene_types: tuple[str, ...] = ()
+    tss: bool | None = None
 
 
-class GeneReader:
-    """The promoters of an annotation, line by line; each is returned once.
+class Gene(NamedTuple):
+    """A gene or one of its transcripts: 0-based, half-open.
 
-    Parameters
+    `identifier` tells genes of one name apart; it is empty where the file has none.
+    """
+
+    contig: str
+    start: int
+    end: int
+    strand: str
+    name: str
+    identifier: str = ""
+    is_whole_gene: bool = False
+
+
+class Promoters(NamedTuple):
+    """Promoters of genes, each once, in the order of the genes.
+
+    Attributes
     ----------
-    path
-        The annotation, for messages.
-    genes
-        Which promoters.
+    regions
+        Their windows and names.
+    unknown_strand
+        How many genes have none, for they have no strand.
+    renamed
+        How many names stand for several genes, which are told apart by what follows in brackets.
+    example
+        One of these names.
     """
 
-    def __init__(self, path: Path, genes: GeneFeatures) -> None:
-        self.path = path
-        self.genes = genes
-        self._features: Counter[str] = Counter()
-        self._gene_types: Counter[str] = Counter()
-        self._seen: set[Region] = set()
+    regions: list[Region]
+    unknown_strand: int
+    renamed: int
+    example: str
 
-    def promoter(self, text: str) -> Region | None:
-        """Return the promoter of one line; None where it has none or had it before.
-
-        Raises
-        ------
-        ValueError
-            `column: what is wrong`.
-        """
-        fields = text.split("\t")
-        if len(fields) < _COLUMNS:
-            raise ValueError(f"row: {len(fields)} columns where GTF and GFF3 have {_COLUMNS}")
-        self._features[fields[_TYPE]] += 1
-        if fields[_TYPE] != self.genes.feature:
-            return None
-        attributes = parse_attributes(fields[_ATTRIBUTES])
-        if self.genes.gene_types:
-            gene_type = _first(attributes, TYPE_ATTRIBUTES)
-            self._gene_types[gene_type or "none given"] += 1
-            if gene_type not in self.genes.gene_types:
-                return None
-        start, end = promoter_interval(fields, self.genes.upstream, self.genes.downstream)
-        contig, strand = fields[0].strip(), fields[_STRAND]
-        if not contig:
-            raise ValueError("seqid: no chromosome")
-        name = _first(attributes, NAME_ATTRIBUTES) or f"{contig}:{start}-{end}"
-        region = Region(contig, start, end, name, strand)
-        if region in self._seen:
-            return None
-        self._seen.add(region)
-        return region
-
-    def require_some(self) -> None:
-        """Raise a RegionError that says what the file holds instead, where it gave no promoter."""
-        if self._seen:
-            return
-        feature = self.genes.feature
-        if not self._features[feature]:
-            raise RegionError(
-                f"{self.path}: no {feature!r} features (column 3), but {_listed(self._features)}; "
-                "--feature names the one to use"
+    def notes(self, path: object) -> list[str]:
+        """Say what was left out and renamed."""
+        said = []
+        if self.unknown_strand:
+            said.append(
+                f"{path}: left out {self.unknown_strand:,} genes of unknown strand, which have no "
+                "transcription start site"
             )
-        raise RegionError(
-            f"{self.path}: no {feature!r} of type {' or '.join(self.genes.gene_types)}, but "
-            f"{_listed(self._gene_types)}; --gene-type names the ones to use"
-        )
+        if self.renamed:
+            said.append(
+                f"{path}: genes of one name are kept apart, {self.renamed:,} names in all, as in "
+                f"{self.example}"
+            )
+        return said
 
 
-def promoter_interval(fields: list[str], upstream: int, downstream: int) -> tuple[int, int]:
-    """Return the 0-based, half-open promoter of a line's fields; it ends at the contig's start.
+def promoters_of(
+    genes: Iterable[Gene],
+    features: GeneFeatures,
+    length: Callable[[str], int | None] = lambda contig: None,
+) -> Promoters:
+    """Return the promoters of genes.
 
-    On the plus strand the transcription start site is the feature's first base, on the minus
-    strand its last.
+    Promoters of one gene that lie at one place are one. Genes of one name are kept apart: by
+    their identifiers, else by their places. `length` gives that of a contig, where promoters end.
     """
-    for column, value in (("start", fields[_START]), ("end", fields[_END])):
-        if not _COORDINATE.fullmatch(value) or int(value) < 1:
-            raise ValueError(f"{column}: {value!r} is not a whole number from 1 on")
-    first, last = int(fields[_START]) - 1, int(fields[_END]) - 1
-    if first > last:
-        raise ValueError(f"start: start {first + 1} lies after end {last + 1}")
-    strand = fields[_STRAND]
+    stranded = []
+    unknown = 0
+    for gene in genes:
+        if gene.strand in ("+", "-"):
+            stranded.append(gene)
+        else:
+            unknown += 1
+    names, changed = _names_apart(stranded)
+    found: dict[Region, None] = {}
+    for gene, name in zip(stranded, names, strict=True):
+        start, end = promoter_interval(
+            gene.start, gene.end, gene.strand, features.upstream, features.downstream
+        )
+        if (contig_end := length(gene.contig)) is not None:
+            end = min(end, contig_end)
+        named = name or f"{gene.contig}:{start}-{end}"
+        found.setdefault(Region(gene.contig, start, end, named, gene.strand))
+    example = next((name for g, name in zip(stranded, names, strict=True) if name != g.name), "")
+    return Promoters(list(found), unknown, changed, example)
+
+
+def promoter_interval(
+    start: int, end: int, strand: str, upstream: int, downstream: int
+) -> tuple[int, int]:
+    """Return the promoter of a gene, 0-based and half-open; it ends at the contig's start.
+
+    On the plus strand the transcription start site is the gene's first base, on the minus strand
+    its last.
+    """
     if strand == "+":
-        start, end = first - upstream, first + downstream
-    elif strand == "-":
-        start, end = last - downstream + 1, last + upstream + 1
+        first, last = start - upstream, start + downstream
     else:
-        raise ValueError(f"strand: {strand!r} is neither + nor -: no transcription start site")
-    return max(0, start), max(0, end)
+        first, last = end - downstream, end + upstream
+    return max(0, first), max(0, last)
 
 
-def parse_attributes(text: str) -> dict[str, str]:
-    """Return the attributes of column nine of GTF or GFF3; of one given twice, the first."""
-    attributes: dict[str, str] = {}
-    if _GFF3_ATTRIBUTES.match(text):
-        for item in text.strip().split(";"):
-            key, equals, value = item.partition("=")
-            if equals:
-                attributes.setdefault(key.strip(), unquote(value.strip()))
-    else:
-        for key, quoted, bare in _GTF_ATTRIBUTE.findall(text):
-            attributes.setdefault(key, quoted or bare)
-    return attributes
+def _names_apart(genes: list[Gene]) -> tuple[list[str], int]:
+    """Return names of which none stands for two genes, and how many had to be made so."""
+    with_transcripts = {gene.name for gene in genes if not gene.is_whole_gene}
+    kinds = [_kind(gene, gene.name in with_transcripts) for gene in genes]
+    by_name: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    for gene, kind in zip(genes, kinds, strict=True):
+        if gene.name:
+            by_name[gene.name].add(kind)
+    several = {name: found for name, found in by_name.items() if len(found) > 1}
+    names = []
+    for gene, (identifier, contig, place) in zip(genes, kinds, strict=True):
+        found = several.get(gene.name)
+        if not found:
+            names.append(gene.name)
+            continue
+        which = identifier or place or contig
+        if identifier and sum(kind[0] == identifier for kind in found) > 1:
+            which = f"{identifier},{contig}"  # as genes that lie in both X and Y
+        names.append(f"{gene.name}({which})")
+    return names, len(several)
 
 
-def _first(attributes: dict[str, str], keys: tuple[str, ...]) -> str:
-    return next((attributes[key] for key in keys if attributes.get(key)), "")
+def _kind(gene: Gene, has_transcripts: bool) -> tuple[str, str, str]:
+    """Return what makes a gene one among those of its name: identifier, contig, place.
+
+    A gene without an identifier of its own is told by its place, but not where transcripts of it
+    may begin at many.
+    """
+    identifier = gene.identifier if gene.identifier != gene.name else ""
+    if identifier or has_transcripts:
+        return identifier, gene.contig, ""
+    return "", gene.contig, f"{gene.contig}:{gene.start}-{gene.end}"
 
 
-def _listed(counts: Counter[str]) -> str:
+def listed(counts: Counter[str]) -> str:
+    """Return the five most frequent words with their counts, for a message."""
     most = ", ".join(f"{count:,} {name}" for name, count in counts.most_common(5))
     return f"{most}, ..." if len(counts) > 5 else most or "nothing at all"

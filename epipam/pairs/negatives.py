@@ -15,8 +15,8 @@ import pandas as pd
 
 from epipam.errors import RequestError
 from epipam.pairs.candidates import Candidates, iter_candidates, shared_contigs
-from epipam.pairs.overlaps import overlapping
-from epipam.pairs.region_pool import places, places_of, positions
+from epipam.pairs.overlaps import meetings, places_of
+from epipam.pairs.region_pool import places, positions
 from epipam.pairs.regions import Regions
 from epipam.pairs.smallest_keys import SmallestKeys
 from epipam.pairs.table import COLUMNS, distance
@@ -184,7 +184,7 @@ def draw_negatives(
     table = positives.table
     per_positive = PER_POSITIVE[strategy] if per_positive is None else per_positive
     contigs = shared_contigs(enhancers, promoters)
-    strata = _Strata(_edges(distance(table), bins), enhancers.contigs, per_chromosome)
+    strata = _Strata(distance_bins(distance(table), bins), enhancers.contigs, per_chromosome)
     of_positive = strata.of(distance(table), _contig_codes(enhancers, table))
     n_positives = strata.counts(of_positive)
     wanted = per_positive * n_positives
@@ -297,8 +297,8 @@ class _Strata:
         )
 
 
-def _edges(far: np.ndarray, bins: int) -> np.ndarray:
-    """Return quantiles of the distances, each once, and two at least: float64 (n_bins + 1,)."""
+def distance_bins(far: np.ndarray, bins: int) -> np.ndarray:
+    """Return quantiles of distances as edges of bins, float64: each once, and two at least."""
     edges = np.unique(np.quantile(far, np.linspace(0, 1, bins + 1)))
     return edges if len(edges) > 1 else np.repeat(edges, 2)
 
@@ -325,16 +325,9 @@ def _weights(strategy: str, own: np.ndarray, regions: Regions) -> np.ndarray:
 
 def _taken(pairs: pd.DataFrame, enhancers: Regions, promoters: Regions) -> np.ndarray:
     """Return the numbers of the pairs of regions that overlap one of `pairs`, in either order."""
-    found = [np.empty(0, dtype=np.int64)]
-    for first, second in (("enhancer", "promoter"), ("promoter", "enhancer")):
-        sides = []
-        for anchor, regions in ((first, enhancers), (second, promoters)):
-            pair, region = overlapping(places_of(pairs, anchor), places(regions))
-            sides.append(pd.DataFrame({"pair": pair, "region": region}))
-        both = sides[0].merge(sides[1], on="pair", suffixes=("_enhancer", "_promoter"))
-        enhancer, promoter = (both[f"region_{a}"].to_numpy() for a in ("enhancer", "promoter"))
-        found.append(enhancer * len(promoters) + promoter)
-    return np.unique(np.concatenate(found))
+    ends = (places_of(pairs, "enhancer"), places_of(pairs, "promoter"))
+    found = meetings(places(enhancers), places(promoters), ends)
+    return np.unique(found.enhancer * len(promoters) + found.promoter)
 
 
 def _is_taken(pairs: Candidates, n_promoters: int, taken: np.ndarray) -> np.ndarray:

@@ -77,15 +77,6 @@ def places(regions: Regions) -> Places:
     return Places(chrom, regions.start, regions.end)
 
 
-def places_of(pairs: pd.DataFrame, anchor: str) -> Places:
-    """Return where the regions of one anchor of a canonical pair table lie, one for each pair."""
-    return Places(
-        pairs[f"{anchor}_chrom"].to_numpy(dtype=object),
-        pairs[f"{anchor}_start"].to_numpy(np.int64),
-        pairs[f"{anchor}_end"].to_numpy(np.int64),
-    )
-
-
 def positions(regions: Regions, wanted: Places) -> np.ndarray:
     """Return which of distinct regions lies at each place, int64 (n,); -1 where none does."""
     index = pd.MultiIndex.from_arrays(list(places(regions)))

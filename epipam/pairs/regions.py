@@ -26,6 +26,20 @@ class Region(NamedTuple):
     signal: float = 0.0
 
 
+class BadRow(ValueError):
+    """A row that is no region; its text is `column: what is wrong`.
+
+    Attributes
+    ----------
+    reason
+        What is wrong, in the words that all rows of this fault share.
+    """
+
+    def __init__(self, column: str, detail: str, reason: str) -> None:
+        super().__init__(f"{column}: {detail}")
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Regions:
     """Regions in the order of their file.
@@ -44,6 +58,12 @@ class Regions:
         Text of each.
     signal
         float64 (n_regions,): enrichment of peaks, 0 where the file has none.
+    kind
+        What the file is: `BED6`, `narrowPeak`, `GTF`, ...
+    signal_name
+        Where `signal` comes from, as `signalValue (column 7)`; empty where the file has none.
+    notes
+        What a reader of the result should know of how the file was read.
     """
 
     path: Path
@@ -54,6 +74,9 @@ class Regions:
     names: list[str]
     strands: list[str]
     signal: np.ndarray
+    kind: str = "BED"
+    signal_name: str = ""
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -20,6 +20,7 @@ from .devices import (
     describe_device as describe_device,
 )
 from .file_kinds import (
+    ANNOTATION as ANNOTATION,
     BIGBED as BIGBED,
     PARQUET as PARQUET,
     binary_kind as binary_kind,

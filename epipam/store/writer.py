@@ -23,6 +23,7 @@ from epipam.pairs.checks import (
     rows_by_contig,
 )
 from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.pair_lists import mark_contradictions
 from epipam.pairs.table import PairTable, digest, read_pairs
 from epipam.runtime.cluster import Workers, Workforce, workers_of
 from epipam.runtime.locations import RemoteFolder, locate
@@ -39,12 +40,16 @@ from epipam.version import __version__
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What `build_store` made: where, its attributes, and what was taken from a killed run."""
+    """What `build_store` made: where, its attributes, and what was taken from a killed run.
+
+    `repeated` counts the rows that repeat a pair of a row before them with its label.
+    """
 
     path: Path | str
     attributes: dict[str, Any]
     renamed: dict[str, str]
     resumed: list[str]
+    repeated: int = 0
 
 
 def build_store(
@@ -116,6 +121,7 @@ def build_store(
             table, part = take_part(chosen, table, label_column)
         check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
         require_usable(table, check, genome, bad_pairs)
+        repeats = mark_contradictions(table, check, bad_pairs)
         about_pairs, about_part = _about_pairs(table, check, n_rows, part)
         by_contig = _group_by_contig(table.frame, check.usable, check.contigs)
         # Grouped by contig, the pairs need not be held as one table as well.
@@ -148,7 +154,7 @@ def build_store(
             }
             destination.finish(attributes)
     path = place.url if isinstance(place, RemoteFolder) else place
-    return BuildResult(path, attributes, check.renamed, found_names)
+    return BuildResult(path, attributes, check.renamed, found_names, repeats.repeated)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pysam
 import pytest
 
 from epipam.interpret.variants import score_variants
-from epipam.pairs.candidates import write_candidates
+from epipam.pairs.candidates import candidates
 from epipam.scoring.score import load_engine, score_file
 
 LENGTHS = {"enhancer": 3_000, "promoter": 2_000}
@@ -152,7 +152,7 @@ def real(engine, shared_data, tmp_path_factory):
         kept = [r for r in rows if r[0] == "chr20" and int(r[1]) >= 1e6 and int(r[2]) <= 2e6]
         (folder / f"{kind}.bed").write_text("".join("\t".join(row) for row in kept))
     pairs = folder / "candidates.bedpe"
-    made = write_candidates(folder / "enhancers.bed", folder / "promoters.bed", pairs)
+    made = candidates(folder / "enhancers.bed", folder / "promoters.bed", pairs)
     assert made.pairs == 216
     result = score_variants(
         engine,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -40,6 +40,7 @@ def widened(start: int, end: int, length: int) -> tuple[int, int]:
     return left, left + length
 
 
+@settings(max_examples=30)
 @given(pairs, st.integers(1, 80))
 def test_overlaps_are_those_of_a_double_loop(
     rows: list[tuple[tuple[str, int, int], int, int]], length: int

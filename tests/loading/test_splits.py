@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epipam.errors import RequestError
@@ -194,6 +194,7 @@ regions = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(regions, regions)
 def test_leakage_equals_a_loop_over_bases(train_rows, test_rows):
     def frame(rows):

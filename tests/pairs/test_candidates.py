@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epipam.errors import RegionError, RequestError
-from epipam.pairs import candidates
+from epipam.pairs import candidates as candidates_module
 from epipam.pairs.candidates import (
+    candidates,
     check_candidates,
     iter_candidates,
     shared_contigs,
-    write_candidates,
 )
 from epipam.pairs.genes import GeneFeatures
 from epipam.pairs.regions import Region, gather
@@ -63,12 +63,12 @@ def test_the_window_join_is_the_double_loop(enhancers, promoters, one, other, bl
     except RequestError:
         assert not {c for c, _, _ in enhancers} & {c for c, _, _ in promoters}
         return
-    before = candidates._BLOCK_PAIRS
-    candidates._BLOCK_PAIRS = block
+    before = candidates_module._BLOCK_PAIRS
+    candidates_module._BLOCK_PAIRS = block
     try:
         pieces = list(iter_candidates(left, right, shared, most, least))
     finally:
-        candidates._BLOCK_PAIRS = before
+        candidates_module._BLOCK_PAIRS = before
     found = [pair for p in pieces for pair in zip(*(c.tolist() for c in p[:2]), strict=True)]
     assert found == every_pair(enhancers, promoters, most, least)
     for piece in pieces:
@@ -83,7 +83,7 @@ def test_both_limits_are_included_and_halves_are_not_rounded(write):
 
     def names(**limits):
         out = enhancers.with_name("out.bedpe")
-        write_candidates(enhancers, promoters, out, overwrite=True, **limits)
+        candidates(enhancers, promoters, out, overwrite=True, **limits)
         rows = [line.split("\t") for line in out.read_text().splitlines()[1:]]
         return [(row[6], row[10]) for row in rows]
 
@@ -95,7 +95,7 @@ def test_both_limits_are_included_and_halves_are_not_rounded(write):
 def test_the_bedpe_says_all_there_is_to_say(write, tmp_path):
     enhancers = write("chr1\t100\t200\nchr1\t5\t9\tMAX::MYC\t0\t-\n", "e.narrowPeak")
     genes = write('chr1\tX\tgene\t3001\t4000\t.\t-\t.\tgene_name "TP53";\n', "genes.gtf")
-    result = write_candidates(enhancers, genes, tmp_path / "out.bedpe")
+    result = candidates(enhancers, genes, tmp_path / "out.bedpe")
     header, *rows = [r.split("\t") for r in (tmp_path / "out.bedpe").read_text().splitlines()]
     assert header == [
         "#chrom1", "start1", "end1", "chrom2", "start2", "end2",
@@ -113,7 +113,7 @@ def test_the_output_is_a_pair_table_and_can_be_indexed(write, tmp_path):
     enhancers = write("".join(f"{c}\t{s}\t{s + 10}\n" for c, s in rows), "e.bed")
     promoters = write("".join(f"{c}\t{s + 500}\t{s + 600}\n" for c, s in rows), "p.bed")
     out = tmp_path / "out.bedpe.gz"
-    write_candidates(enhancers, promoters, out)
+    candidates(enhancers, promoters, out)
     frame = read_pairs(out).frame
     assert frame["enhancer_chrom"].tolist() == ["chr2"] * 4 + ["chr1"] * 4
     pysam.tabix_index(str(out), seq_col=0, start_col=1, end_col=2, zerobased=True)
@@ -130,11 +130,11 @@ def test_parts_end_to_end_are_the_whole(write, tmp_path):
     promoters = write(
         "".join(f"{c}\t{8 * i}\t{8 * i + 5}\n" for i in range(9) for c in "1243"), "p"
     )
-    options = {"max_distance": 30, "ignore_chr": True}
-    write_candidates(enhancers, promoters, tmp_path / "whole.bedpe", **options)
+    options = {"max_distance": 30}
+    candidates(enhancers, promoters, tmp_path / "whole.bedpe", **options)
     parts = [tmp_path / f"{i}.bedpe" for i in range(2)]
-    first = write_candidates(enhancers, promoters, parts[0], contigs=["2", "4"], **options)
-    write_candidates(enhancers, promoters, parts[1], contigs=["chr3", "chr1"], **options)
+    first = candidates(enhancers, promoters, parts[0], contigs=["2", "4"], **options)
+    candidates(enhancers, promoters, parts[1], contigs=["chr3", "chr1"], **options)
     merge_tables(parts, tmp_path / "merged.bedpe")
     assert (tmp_path / "merged.bedpe").read_text() == (tmp_path / "whole.bedpe").read_text()
     assert (first.without_promoter, first.without_enhancer) == ([], ["4"])
@@ -145,10 +145,10 @@ def test_a_part_must_name_contigs_that_are_there_and_have_pairs(write, tmp_path)
     promoters = write("chr1\t1\t5\nchr3\t1\t5\n", "p.bed")
     out = tmp_path / "out.bedpe"
     with pytest.raises(RequestError, match=r"nothing on chrX; they have chr1, chr2, chr3"):
-        write_candidates(enhancers, promoters, out, contigs=["chr1", "chrX"])
+        candidates(enhancers, promoters, out, contigs=["chr1", "chrX"])
     with pytest.raises(RequestError, match=r"from any enhancer on chr2, chr3; --max-distance"):
-        write_candidates(enhancers, promoters, out, contigs=["chr2", "chr3"])
-    assert write_candidates(enhancers, promoters, out, contigs=["1", "chr2"]).pairs == 1
+        candidates(enhancers, promoters, out, contigs=["chr2", "chr3"])
+    assert candidates(enhancers, promoters, out, contigs=["1", "chr2"]).pairs == 1
 
 
 @pytest.mark.parametrize("most", [1_000_000, 2_000_000])
@@ -158,7 +158,7 @@ def test_the_real_regions_have_the_known_number_of_pairs(shared_data, tmp_path, 
     files = [folder / f"HUVEC_{kind}.bed.gz" for kind in ("enhancers", "promoters")]
     out = tmp_path / "out.bedpe.gz"
     written = []
-    result = write_candidates(*files, out, max_distance=most, on_pairs=written.append)
+    result = candidates(*files, out, max_distance=most, on_pairs=written.append)
     assert result.pairs == sum(written) == expected[most]
     with gzip.open(out, "rt") as handle:
         assert sum(not line.startswith("#") for line in handle) == expected[most]
@@ -170,9 +170,7 @@ def test_memory_does_not_grow_with_the_number_of_pairs(write, tmp_path):
     pairs, peaks = [], []
     for most in (500, 2000):
         tracemalloc.start()
-        result = write_candidates(
-            enhancers, promoters, tmp_path / f"{most}.bedpe.gz", max_distance=most
-        )
+        result = candidates(enhancers, promoters, tmp_path / f"{most}.bedpe.gz", max_distance=most)
         pairs.append(result.pairs)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -183,21 +181,19 @@ def test_memory_does_not_grow_with_the_number_of_pairs(write, tmp_path):
 def test_files_without_a_common_contig_are_an_error(write, tmp_path):
     enhancers, promoters = write("chr1\t1\t2\n", "e.bed"), write("contig_7\t1\t2\n", "p.bed")
     with pytest.raises(RequestError) as caught:
-        write_candidates(enhancers, promoters, tmp_path / "out.bedpe")
+        candidates(enhancers, promoters, tmp_path / "out.bedpe")
     assert str(caught.value) == (
         f"{enhancers} and {promoters} have no contig in common: chr1 against contig_7; "
-        "are they of one assembly, with the same names?"
+        "are they of one assembly? --aliases takes a file of the names that mean one contig"
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.bed", "p.bed"]
 
 
-def test_names_that_differ_by_chr_are_an_error_that_states_the_alias(write, tmp_path):
+def test_names_that_differ_by_chr_are_one_contig_in_the_spelling_that_came_first(write, tmp_path):
     enhancers = write("chr1\t1\t2\nchrM\t1\t2\n", "e.bed")
     promoters = write("1\t1\t2\nMT\t1\t2\n2\t1\t2\n", "p.bed")
     out = tmp_path / "out.bedpe"
-    with pytest.raises(RequestError, match=r"chr1, chrM against 1, MT, 2; .* --ignore-chr"):
-        write_candidates(enhancers, promoters, out)
-    result = write_candidates(enhancers, promoters, out, ignore_chr=True)
+    result = candidates(enhancers, promoters, out)
     assert result.renamed == {"1": "chr1", "MT": "chrM"}
     assert result.without_enhancer == ["2"]
     rows = [line.split("\t") for line in out.read_text().splitlines()[1:]]
@@ -207,7 +203,7 @@ def test_names_that_differ_by_chr_are_an_error_that_states_the_alias(write, tmp_
 def test_one_contig_in_two_spellings_is_one_contig(write, tmp_path):
     enhancers, promoters = write("chr1\t1\t2\n", "e.bed"), write("1\t9\t9\nchr1\t3\t3\n", "p.bed")
     out = tmp_path / "out.bedpe"
-    assert write_candidates(enhancers, promoters, out, ignore_chr=True).pairs == 2
+    assert candidates(enhancers, promoters, out).pairs == 2
     assert [r.split("\t")[3:5] for r in out.read_text().splitlines()[1:]] == [
         ["chr1", "3"], ["chr1", "9"],
     ]  # fmt: skip
@@ -216,22 +212,22 @@ def test_one_contig_in_two_spellings_is_one_contig(write, tmp_path):
 def test_contigs_of_one_file_only_are_reported(write, tmp_path):
     enhancers = write("chr1\t1\t2\nchrY\t1\t2\n", "e.bed")
     promoters = write("chr1\t1\t2\nchrM\t1\t2\n", "p.bed")
-    result = write_candidates(enhancers, promoters, tmp_path / "out.bedpe")
+    result = candidates(enhancers, promoters, tmp_path / "out.bedpe")
     assert (result.without_promoter, result.without_enhancer) == (["chrY"], ["chrM"])
 
 
 def test_no_pair_at_all_is_an_error_and_leaves_nothing(write, tmp_path):
     enhancers, promoters = write("c\t1\t2\n", "e.bed"), write("c\t5000001\t5000002\n", "p.bed")
     with pytest.raises(RequestError, match="lies 0 to 1,000,000 bp from any enhancer"):
-        write_candidates(enhancers, promoters, tmp_path / "out.bedpe")
+        candidates(enhancers, promoters, tmp_path / "out.bedpe")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.bed", "p.bed"]
 
 
 def test_swapped_inputs_are_refused(write, tmp_path):
     bed = write("chr1\t1\t2\n", "e.bed")
     genes = write("chr1\tX\tgene\t1\t2\t.\t+\t.\tID=a\n", "genes.gff3")
-    with pytest.raises(RegionError, match="give the enhancers first"):
-        write_candidates(genes, bed, tmp_path / "out.bedpe", genes=GeneFeatures())
+    with pytest.raises(RegionError, match="takes the enhancers first"):
+        candidates(genes, bed, tmp_path / "out.bedpe", genes=GeneFeatures())
 
 
 def test_what_cannot_be_written_is_refused_before_any_work(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epipam.errors import PairTableError, RegionError, RequestError
-from epipam.pairs.candidates import write_candidates
+from epipam.pairs.candidates import candidates
 from epipam.pairs.formats import CHIAPET_COLUMNS, COLUMNS
 from epipam.pairs.frames import PAIR_NAMES, REQUIRED, as_frame, pair_regions, read_pair_frame
 from epipam.pairs.table import read_pairs
@@ -158,7 +158,7 @@ def test_pairs_names_and_order_are_those_of_epipam_candidates(tmp_path):
         )
     ]
     files = [bed(tmp_path / name, r) for name, r in zip(("e.bed", "p.bed"), rows, strict=True)]
-    write_candidates(*files, tmp_path / "pairs.bedpe", max_distance=9_000)
+    candidates(*files, tmp_path / "pairs.bedpe", max_distance=9_000)
     expected = read_pairs(tmp_path / "pairs.bedpe").frame
     fields = pd.read_csv(tmp_path / "pairs.bedpe", sep="\t")
     tables = [pd.DataFrame(r, columns=["chrom", "start", "end", "name"]) for r in rows]

@@ -6,11 +6,11 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epipam.pairs.overlaps import places_of
 from epipam.pairs.region_pool import (
     distinct_regions,
     listed_regions,
     places,
-    places_of,
     positions,
     spelled_as,
 )
