@@ -246,31 +246,18 @@ def _provenance(
     model: Path, store: Store, evaluated: Sequence[str], seed: int, bootstrap: int
 ) -> dict[str, Any]:
     """Return what made the numbers: command, digests, chromosomes, seed, versions."""
-    import torch
-    import torchmetrics
-
-    from epipam.models.folder import WEIGHTS_FILE, read_config
-    from epipam.pairs.table import digest
-    from epipam.version import __version__
+    from epipam.models.folder import model_record
+    from epipam.runtime.versions import versions_of
+    from epipam.training.provenance import store_record
 
     return {
         "command": command_line(),
-        "model": {
-            "path": str(model),
-            "weights_sha256": digest(model / WEIGHTS_FILE),
-            "config": read_config(model),
-        },
-        "store": {
-            key: store.attributes[key] for key in ("genome", "pairs", "augmentation", "seed")
-        },
+        "model": model_record(model),
+        "store": store_record(store),
         "evaluated": list(evaluated),
         "seed": seed,
         "bootstrap": bootstrap,
-        "versions": {
-            "epipam": __version__,
-            "torch": str(torch.__version__),
-            "torchmetrics": torchmetrics.__version__,
-        },
+        "versions": versions_of("torch", "torchmetrics"),
     }
 
 

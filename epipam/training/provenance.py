@@ -6,17 +6,13 @@ import platform
 from dataclasses import asdict
 from typing import Any
 
-import lightning as L
-import torch
-import torchmetrics
-
 from epipam.loading.data_module import DataSettings
 from epipam.loading.random_pairs import Split
 from epipam.models.folder import WEIGHTS_FILE, read_config
 from epipam.pairs.table import digest
+from epipam.runtime.versions import versions_of
 from epipam.store import Store
 from epipam.training.settings import TrainSettings
-from epipam.version import __version__
 
 # What a run may change between its beginning and its end, since it changes no number but for
 # rounding.
@@ -72,10 +68,5 @@ def data_record(data: DataSettings) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what computes."""
-    return {
-        "epipam": __version__,
-        "torch": torch.__version__,
-        "lightning": L.__version__,
-        "torchmetrics": torchmetrics.__version__,
-        "python": platform.python_version(),
-    }
+    computing = versions_of("torch", "lightning", "torchmetrics")
+    return {**computing, "python": platform.python_version()}

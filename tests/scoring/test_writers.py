@@ -226,7 +226,7 @@ def test_the_index_gets_its_name_after_the_scores_and_an_old_one_goes_before(
     there, replace = [], os.replace
 
     def renamed(partial, path):
-        there.append((Path(path).name, sorted(p.name for p in tmp_path.glob("*.gz*"))))
+        there.append((Path(path).name, sorted(p.name for p in tmp_path.glob("scores*"))))
         replace(partial, path)
 
     monkeypatch.setattr(os, "replace", renamed)
