@@ -167,6 +167,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
 def test_no_job_outlives_the_command_that_started_it(folder, tmp_path, how, code):
     script = tmp_path / "wait.py"
