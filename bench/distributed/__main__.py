@@ -1,4 +1,4 @@
-"""What workers gain and cost: building and scoring on a local dask cluster, and a worker's death.
+"""What workers gain and cost: building on a dask cluster, scoring here, and a worker's death.
 
 Every time is that of the whole work, from files to files, a cluster's start and end included. A
 worker has one thread; alone, a process uses all cores.
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from distributed import LocalCluster
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -27,7 +28,7 @@ from measuring.result import Metric, announce, asked_to_be_quick, environment, p
 from measuring.timing import Turns, time_in_turn
 
 from epipam.models import EpipamConfig, create_model, save_model
-from epipam.runtime.cluster import Workforce, as_done, client_of
+from epipam.runtime.cluster import Workforce, as_done, workers_of
 from epipam.scoring.cluster_scorer import PIECE_ROWS, ClusterScorer
 from epipam.scoring.score import load_engine, score_file
 from epipam.scoring.settings import EngineRecipe
@@ -86,10 +87,11 @@ def overhead(work: Work) -> Iterator[Metric]:
     starts, ends, tasks = [], [], []
     for _ in range(work.turns + 1):
         began = time.perf_counter()
-        with client_of(Workforce(2)) as client:
+        with workers_of(Workforce(2)) as workers:
+            assert len(list(as_done(workers, abs, range(2)))) == 2
             starts.append(time.perf_counter() - began)
             began = time.perf_counter()
-            assert len(list(as_done(client, abs, range(work.tasks)))) == work.tasks
+            assert len(list(as_done(workers, abs, range(work.tasks)))) == work.tasks
             tasks.append((time.perf_counter() - began) / work.tasks)
             began = time.perf_counter()
         ends.append(time.perf_counter() - began)
@@ -107,14 +109,15 @@ def building(folder: Path, work: Work) -> Iterator[Metric]:
 
     def spread(workers: int) -> Callable[[], BuildResult]:
         def build() -> BuildResult:
-            with client_of(Workforce(workers)) as client:
+            # As of a cluster elsewhere: with one worker, a build of this machine would need none.
+            with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster:
                 return build_store(
                     inputs.genome,
                     inputs.pairs,
                     out,
                     work.build.store,
                     bad_pairs=inputs.bad_pairs,
-                    scheduler=client.scheduler.address,
+                    scheduler=cluster.scheduler_address,
                     overwrite=True,
                 )
 
@@ -149,8 +152,8 @@ def scoring(folder: Path, work: Work, *, quick: bool) -> Iterator[Metric]:
         _score(candidates, load_engine(model, "cpu"), folder / "scores.tsv")
 
     def spread(workers: int) -> None:
-        with client_of(Workforce(workers)) as client:
-            scorer = ClusterScorer(client, recipe, work.piece_rows)
+        with workers_of(Workforce(workers)) as others:
+            scorer = ClusterScorer(others, recipe, work.piece_rows)
             _score(candidates, scorer, folder / "scores.tsv")
 
     announce(f"scoring {candidates.n_pairs:,} pairs in {work.turns} turns")

@@ -129,21 +129,15 @@ def _provenance(
     settings: MotifSettings,
 ) -> dict[str, Any]:
     """Return what made the motifs: digests, chromosomes, settings, versions."""
-    from importlib.metadata import version
-
-    from epipam.models.folder import WEIGHTS_FILE, read_config
+    from epipam.models.folder import model_record
     from epipam.pairs.table import digest
-    from epipam.version import __version__
+    from epipam.runtime.versions import versions_of
 
     return {
-        "model": {
-            "path": str(model),
-            "weights_sha256": digest(model / WEIGHTS_FILE),
-            "config": read_config(model),
-        },
+        "model": model_record(model),
         "store": {key: store.attributes[key] for key in ("genome", "pairs")},
         "databases": {str(path): digest(path) for path in databases},
         "chromosomes": list(contigs),
         "settings": asdict(settings),
-        "versions": {"epipam": __version__, "memelite": version("memelite")},
+        "versions": versions_of("memelite"),
     }

@@ -27,6 +27,17 @@ DIGEST_KEY = "weights_sha256"
 _LONGEST_WINDOW = 1_000_000_000
 
 
+def model_record(folder: Path) -> dict[str, Any]:
+    """Return what tells a model in a provenance: path, digest of the weights, and config."""
+    from epipam.pairs.table import digest  # brings pandas, which most commands do not need
+
+    return {
+        "path": str(folder),
+        "weights_sha256": digest(folder / WEIGHTS_FILE),
+        "config": read_config(folder),
+    }
+
+
 def is_on_hub(place: str) -> bool:
     """Return whether a URL is a model's on the hub; `hf://datasets/...` is none."""
     return re.fullmatch(f"{HUB_PREFIX}[^/]+(/[^/]+)?", place) is not None

@@ -162,8 +162,9 @@ def whole_folder(
             require_free(path)
             put_folder_in_place(partial, path)
         except OSError as error:
-            if error.filename is not None and not str(error.filename).startswith(str(partial)):
-                raise
+            is_inside = str(error.filename or "").startswith(str(partial))
+            if not is_inside and (error.filename is not None or error.errno not in _WAYS_OUT):
+                raise  # of another file, or of a reader
             raise failure(path, error) from error
         except EpipamError as error:
             if type(error) is not EpipamError or str(partial) not in str(error):

@@ -2,8 +2,11 @@
 
 import importlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -11,9 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 import epipam.cli
-from epipam.cli import COMMANDS, main
+from epipam.cli import COMMANDS, LazyGroup, main
 from epipam.cli.command import EpipamCommand, json_option, print_result
 from epipam.errors import EpipamError, RequestError
+from epipam.runtime.files import whole_file
 
 WITHOUT_TORCH = ["build-store", "info", "verify", "simulate", "train", "score", "evaluate"]
 
@@ -33,6 +37,7 @@ def command_that(raises: Exception) -> EpipamCommand:
         (EpipamError("it broke"), 1, "work: error: it broke"),
         (FileNotFoundError(2, "No such file", "x.fa"), 1, "work: error: x.fa: No such file"),
         (OSError("disk full"), 1, "work: error: disk full"),
+        (OSError(28, "No space left", "x"), 1, "work: error: x: No space left; make room there"),
         (ValueError("two\nlines"), 1, "work: error: ValueError: two lines (unexpected; --debug"),
     ],
 )
@@ -42,6 +47,76 @@ def test_an_error_is_one_line_and_an_exit_code(error, code, line):
     assert result.stderr.startswith(line)
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
+
+
+@pytest.fixture
+def signals():
+    """Have signals do what they do in a terminal, however these tests were started."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, usual[number]) for number in usual}
+    yield usual
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [
+        (signal.SIGINT, 130, "work: stopped by Ctrl-C\n"),
+        (signal.SIGTERM, 143, "work: stopped by SIGTERM\n"),
+    ],
+)
+def test_a_command_that_is_stopped_says_so_and_leaves_nothing(
+    signals, tmp_path, number, code, line
+):
+    @click.command("work", cls=EpipamCommand)
+    def work() -> None:
+        with whole_file(tmp_path / "scores.tsv") as partial:
+            partial.write_text("half")
+            os.kill(os.getpid(), number)
+            threading.Event().wait()
+
+    result = CliRunner().invoke(work, ["--debug"])
+    assert (result.exit_code, result.stderr) == (code, line)
+    assert list(tmp_path.iterdir()) == []
+    assert {known: signal.getsignal(known) for known in signals} == signals
+
+
+@pytest.mark.parametrize("error", [EpipamError("run: stopped"), ValueError("a worker is gone")])
+@pytest.mark.usefixtures("signals")
+def test_what_fails_because_it_was_stopped_was_stopped(error):
+    @click.command("work", cls=EpipamCommand)
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            raise error from None
+
+    result = CliRunner().invoke(work, [])
+    assert result.exit_code == 143
+    assert result.stderr.splitlines()[-1].startswith("work: ")
+    assert "run: stopped" in result.stderr or "stopped by SIGTERM" in result.stderr
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_command_that_is_stopped_before_it_begins_says_so(monkeypatch):
+    def stop(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait()
+
+    monkeypatch.setattr(LazyGroup, "get_command", stop)
+    result = CliRunner().invoke(main, ["score"], prog_name="epipam")
+    assert (result.exit_code, result.stderr) == (130, "epipam: stopped by Ctrl-C\n")
+
+
+def test_a_signal_that_is_ignored_stays_ignored(signals):
+    @click.command("work", cls=EpipamCommand)
+    def work() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert CliRunner().invoke(work, []).exit_code == 0
 
 
 def test_debug_shows_the_traceback():

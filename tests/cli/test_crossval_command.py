@@ -1,11 +1,13 @@
 """`epipam crossval`: what it prints, what it refuses, and being killed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 
 import pandas as pd
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -147,6 +149,45 @@ def die_in_the_second(folder, run):
 jobs.train_one = die_in_the_second
 main(sys.argv[1:])
 """
+
+
+WAIT_IN_EVERY_RUN = """
+import os, sys, threading
+from epipam.cli import main
+from epipam.training.crossval import jobs
+
+def wait(folder, run):
+    with open("begun", "w") as begun:
+        begun.write(f"{os.getpid()}\\n")
+    threading.Event().wait()
+
+jobs.train_one = wait
+if __name__ == "__main__":
+    main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_no_job_outlives_the_command_that_started_it(folder, tmp_path, how, code):
+    script = tmp_path / "wait.py"
+    script.write_text(WAIT_IN_EVERY_RUN)
+    os.mkfifo(tmp_path / "begun")
+    arguments = ["crossval", folder / "cells.zarr", "-o", "cv", *TREES, "--jobs", 2]
+    command = [sys.executable, script, *map(str, arguments)]
+    with (
+        open(tmp_path / "begun", "r+b", buffering=0) as begun,
+        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        children = [psutil.Process(int(begun.readline())) for _ in range(2)]
+        process.send_signal(how)
+        _, alive = psutil.wait_procs([process, *children], timeout=100)
+        assert alive == []
+        said = process.stderr.read().splitlines()
+    assert process.returncode == code
+    if how == signal.SIGTERM:
+        assert said[-1] == "wait.py crossval: cv: stopped; the same command goes on"
+        assert list((tmp_path / "cv").rglob(".*")) == []
 
 
 @pytest.mark.slow

@@ -167,6 +167,10 @@ def test_an_existing_folder_is_replaced_only_when_asked_and_only_if_it_is_an_exp
         export_folder(model_dir, other, overwrite=True)
     assert (other / "thesis.txt").read_text() == "precious"
     again = export_folder(model_dir, tmp_path / "TINY")
+    (again / "notes.txt").touch()
+    with pytest.raises(RequestError, match=r"holds notes\.txt, which epipam has not written"):
+        export_folder(model_dir, again, overwrite=True)
+    (again / "notes.txt").unlink()
     (again / "README.md").write_text("edited")
     assert_same_export(export_folder(model_dir, again, overwrite=True), exported)
 

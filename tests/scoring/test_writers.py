@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -57,15 +58,17 @@ def lines_of(path):
     return path.read_bytes().decode().removesuffix("\n").split("\n")
 
 
-def test_two_runs_to_one_output_do_not_mix(tmp_path):
+def test_of_two_runs_to_one_output_the_second_is_refused(tmp_path):
     out, path = tmp_path / "scores.tsv", tmp_path / "pairs"
     path.write_text(named("x", rows=["a"]))
     (table,) = iter_pairs(path, keep_fields=True)
     with open_writer(out, overwrite=False) as slow:
         slow(table, np.array([0.25]), np.array([-1.0]))
-        with open_writer(out, overwrite=False) as quick:
-            quick(table, np.array([0.75]), np.array([1.0]))
-        assert read_table(out)["probability"].tolist() == ["0.75"]
+        with (
+            pytest.raises(RequestError, match=r"scores\.tsv: another process is writing it"),
+            open_writer(out, overwrite=False),
+        ):
+            pytest.fail("both write")
         slow(table, np.array([0.25]), np.array([-1.0]))
     assert read_table(out)["probability"].tolist() == ["0.25", "0.25"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pairs", "scores.tsv"]
@@ -213,6 +216,22 @@ def test_an_index_appears_beside_the_table_and_goes_with_it(write_scores, tmp_pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pairs", out.name, f"{out.name}.tbi"]
     write_scores(text, ending, 2, overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pairs", out.name]
+
+
+def test_the_index_gets_its_name_after_the_scores_and_an_old_one_goes_before(
+    write_scores, tmp_path, monkeypatch
+):
+    options = OutputOptions(index=True)
+    out = write_scores(bedpe_of(PLACES), ".bedpe.gz", 2, options=options)
+    there, replace = [], os.replace
+
+    def renamed(partial, path):
+        there.append((Path(path).name, sorted(p.name for p in tmp_path.glob("scores*"))))
+        replace(partial, path)
+
+    monkeypatch.setattr(os, "replace", renamed)
+    write_scores(bedpe_of(PLACES), ".bedpe.gz", 2, options=options, overwrite=True)
+    assert there == [(out.name, [out.name]), (f"{out.name}.tbi", [out.name])]
 
 
 def test_long_contigs_are_indexed_too(write_scores):

@@ -414,7 +414,10 @@ def test_existing_folder_is_refused_and_replaced_only_on_request(
     out = Path(shutil.copytree(both.folder, tmp_path / "out"))
     with pytest.raises(RequestError, match="--overwrite"):
         simulate(out, settings)
-    (out / "stale").touch()
+    (out / "notes.txt").touch()
+    with pytest.raises(RequestError, match=r"holds notes\.txt, which epipam has not written"):
+        simulate(out, settings, overwrite=True)
+    (out / "notes.txt").unlink()
     assert simulate(out, settings, overwrite=True).n_positives == 2
     assert sorted(file.name for file in out.iterdir()) == sorted(FILES)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["foreign", "out"]

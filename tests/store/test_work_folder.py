@@ -209,9 +209,7 @@ def test_all_of_a_contig_is_on_the_disk_before_its_marker(inputs, tmp_path, monk
         assert inodes - {marker} <= set(before)
 
 
-def test_what_a_build_killed_while_replacing_a_store_leaves_is_no_build_to_go_on_with(
-    inputs, built, tmp_path
-):
+def test_a_store_that_a_killed_build_had_replaced_is_not_gone_on_with(inputs, built, tmp_path):
     out = tmp_path / "store"
     build(inputs, out, settings=replace(inputs.settings, seed=1))
     patch = """
