@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from epipam.models import Epipam
-from epipam.models.kmer_convolution import KmerConvolution
+from epipam.models.first_convolution import KmerConvolution
 
 
 class Branch:

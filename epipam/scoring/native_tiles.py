@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from epipam.models import Epipam
-from epipam.models.kmer_convolution import KMER, kmer_codes
+from epipam.models.first_convolution import KMER, kmer_codes
 from epipam.scoring.branch import Branch
 from epipam.scoring.native.loops import (
     KmerShape,
