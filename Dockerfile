@@ -1,8 +1,10 @@
 # epipam with PyTorch for CPUs: docker build -t epipam . && docker run --rm -v "$PWD:/data" epipam score ...
 FROM python:3.11-slim AS build
 
+# What compiles the loops that scores come from.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
 WORKDIR /source
-COPY pyproject.toml setup.cfg constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.cfg setup.py constraints.txt README.md LICENSE ./
 COPY epipam epipam
 RUN python -m venv /opt/epipam
 # PyTorch's own index has wheels without CUDA, a tenth of the size; all versions are those of constraints.txt.

@@ -14,6 +14,7 @@ from epipam.errors import EpipamError, RequestError
 from epipam.models.calibration import METHODS, read_map
 from epipam.models.folder import CALIBRATION_FILE, CONFIG_FILE, is_on_hub, read_config
 from epipam.models.places import local_folder
+from epipam.scoring.native.library import SLOWER_WITHOUT, library
 from epipam.store import Damage, Store
 
 
@@ -126,6 +127,11 @@ def _model_lines(path: Path, config: dict[str, Any]) -> Iterator[str]:
     if "versions" in provenance:
         versions = ", ".join(f"{name} {v}" for name, v in provenance["versions"].items())
         yield f"  made with   {versions}"
+    if library() is None:
+        yield (
+            "  scoring     native: no (no C compiler when epipam was installed); on a processor, "
+            f"scores of epipam models come from torch, {SLOWER_WITHOUT} times slower"
+        )
 
 
 def _map(path: Path) -> dict[str, Any] | None:

@@ -54,14 +54,31 @@ def position_attention(
     PositionAttention
     """
     relation = torch.bmm(enhancer.transpose(1, 2), promoter) / (divisor or enhancer.shape[1])
-    enhancer_score = torch.softmax(relation.amax(dim=2), dim=1)
-    promoter_score = torch.softmax(relation.amax(dim=1), dim=1)
+    enhancer_score, promoter_score = position_scores(relation)
     return PositionAttention(
         enhancer=_reweighted(enhancer, enhancer_score),
         promoter=_reweighted(promoter, promoter_score),
         relation=relation,
         enhancer_score=enhancer_score,
         promoter_score=promoter_score,
+    )
+
+
+def position_scores(relation: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the attention over enhancer and over promoter positions of relation matrices.
+
+    Parameters
+    ----------
+    relation
+        float (..., n, m), divided already.
+
+    Returns
+    -------
+    float (..., n) and (..., m).
+    """
+    return (
+        torch.softmax(relation.amax(dim=-1), dim=-1),
+        torch.softmax(relation.amax(dim=-2), dim=-1),
     )
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from epipam.errors import ModelError
 from epipam.models.dropout import Dropout
-from epipam.models.first_block import convolve_and_pool
+from epipam.models.first_convolution import convolve_and_pool
 from epipam.models.onehot import unpack
 from epipam.models.precision import in_full_precision
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from epipam.models.embedding import KMER, KmerEmbedding
-from epipam.models.kmer_convolution import KmerConvolution
+from epipam.models.first_convolution import KmerConvolution
 
 
 class FirstLayer(NamedTuple):

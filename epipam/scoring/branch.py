@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from epipam.models import Epipam
-from epipam.models.kmer_convolution import KmerConvolution
-from epipam.models.products import row_products
+from epipam.models.first_convolution import KmerConvolution
 
 
 class Branch:
@@ -57,7 +56,7 @@ class Branch:
         -------
         float (n, positions, k * c).
         """
-        return row_products(features.flatten(0, 1), self.taps).view(*features.shape[:2], -1)
+        return features @ self.taps.T
 
     def second_convolution(self, products: Tensor, score: Tensor) -> Tensor:
         """Return block 2's pooled convolution, without bias, for windows with some partners each.

@@ -26,8 +26,9 @@ import torch
 from epipam.models import Epipam
 from epipam.models.weights import require_finite
 from epipam.scoring.branch import Branch, KeptRegions, SomeBranch
-from epipam.scoring.compiled_tiles import CompiledBranch, CompiledTiles
 from epipam.scoring.engine import PairWindows, finite_logits
+from epipam.scoring.native.loops import lanes_for
+from epipam.scoring.native_tiles import NativeBranch, NativeTiles
 from epipam.scoring.settings import CACHE_SIZE
 from epipam.scoring.tile_scorer import TileScorer, Tiling, TorchTiles
 
@@ -84,8 +85,8 @@ class RegionEngine:
             self.n_threads = torch.get_num_threads() if on_cpu else 1
         size = cache_size // self.n_threads
         self._scorers: list[TileScorer]
-        if on_cpu and _is_finite(network):
-            self._scorers = self._new_scorers(CompiledBranch, CompiledTiles, size)
+        if on_cpu and lanes_for(network.config.channels) is not None:
+            self._scorers = self._new_scorers(NativeBranch, NativeTiles, size)
         else:
             self._scorers = self._new_scorers(Branch, TorchTiles, size)
         self._pairs_per_tile = min(self.tiling.pairs, self._scorers[0].promoters.capacity)
@@ -151,11 +152,6 @@ class RegionEngine:
             )
             for _ in range(self.n_threads)
         ]
-
-
-def _is_finite(network: Epipam) -> bool:
-    """Whether no weight is NaN or infinite: compiled maxima leave NaN out, torch's do not."""
-    return all(bool(weights.isfinite().all()) for weights in network.state_dict().values())
 
 
 @contextmanager

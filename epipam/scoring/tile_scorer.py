@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from epipam.models import Epipam
-from epipam.models.attention import position_attention
-from epipam.models.products import row_products
+from epipam.models.attention import position_attention, position_scores
 from epipam.scoring.branch import Branch, KeptRegions, SomeBranch
 from epipam.scoring.engine import PairWindows
 
@@ -171,18 +170,14 @@ def _first_attention(
     -------
     float (a, b, n) and (b, a, m).
     """
-    (a, n, channels), (b, m, _) = enhancer.shape, promoter.shape
-    rows, columns = enhancer.new_empty((b, a, n)), enhancer.new_empty((b, m, a))
-    enhancers = enhancer.flatten(0, 1)
+    (a, n, channels), m = enhancer.shape, promoter.shape[1]
     step = max(1, most_relations // (a * n * m))
-    for first in range(0, b, step):
-        some = slice(first, first + step)
-        relation = row_products(promoter[some].flatten(0, 1), enhancers).view(-1, m, a, n)
-        torch.amax(relation, dim=1, out=rows[some])
-        torch.amax(relation, dim=3, out=columns[some])
-    enhancer_score = torch.softmax(rows / channels, dim=2).transpose(0, 1)
-    promoter_score = torch.softmax(columns / channels, dim=1).transpose(1, 2)
-    return enhancer_score, promoter_score
+    scores = [
+        position_scores(enhancer.unsqueeze(1) @ some.transpose(1, 2) / channels)
+        for some in promoter.split(step)
+    ]
+    by_enhancer, by_promoter = (torch.cat(each, dim=1) for each in zip(*scores, strict=True))
+    return by_enhancer, by_promoter.transpose(0, 1)
 
 
 def runs(values: np.ndarray, size: int) -> Iterator[slice]:

@@ -7,7 +7,7 @@ from torch import nn
 
 from epipam.genome.encoding import pack
 from epipam.models import unpack
-from epipam.models.kmer_convolution import KMER, KmerConvolution, kmer_codes
+from epipam.models.first_convolution import KMER, KmerConvolution, kmer_codes
 
 CODES = np.array([0, 8, 4, 2, 1], dtype=np.uint8)
 

@@ -45,6 +45,14 @@ def test_the_recipe_needs_what_the_package_and_training_need(setup_cfg, recipe):
     assert set(recipe["requirements"]["run"]) == expected
 
 
+def test_the_recipe_and_the_image_compile_the_loops(recipe):
+    assert "noarch" not in recipe["build"]
+    assert recipe["requirements"]["build"] == ["{{ compiler('c') }}"]
+    image = (ROOT / "Dockerfile").read_text()
+    assert "setup.py" in image
+    assert "gcc" in image
+
+
 def test_the_recipe_is_of_this_version_and_has_its_commands(setup_cfg, recipe):
     assert recipe["package"] == {"name": "epipam", "version": epipam.__version__}
     scripts = setup_cfg["options.entry_points"]["console_scripts"]

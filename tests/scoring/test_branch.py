@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from epipam.genome.encoding import pack
 from epipam.models import Epipam, EpipamConfig, create_model, unpack
 from epipam.scoring.branch import Branch, KeptRegions
-from epipam.scoring.compiled_tiles import CompiledBranch
+from epipam.scoring.native_tiles import NativeBranch
 
 CONFIG = EpipamConfig(enhancer_length=1_001, promoter_length=900)
 CODES = np.array([8, 4, 2, 1, 0], dtype=np.uint8)
@@ -33,10 +33,10 @@ def some_windows(n: int, length: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("anchor", ["enhancer", "promoter"])
-def test_compiled_features_are_those_of_torch(network: Epipam, anchor: str) -> None:
+def test_native_features_are_those_of_torch(network: Epipam, anchor: str) -> None:
     branch = Branch(network, anchor)
     packed = torch.from_numpy(some_windows(3, branch.length))
-    found = CompiledBranch(network, anchor).features(packed)
+    found = NativeBranch(network, anchor).features(packed)
     torch.testing.assert_close(found, branch.features(packed), atol=1e-6, rtol=1e-6)
 
 

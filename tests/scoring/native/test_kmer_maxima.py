@@ -6,8 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from epipam.scoring.kernels.kmer_maxima import KmerShape, kmer_maxima
-from epipam.scoring.kernels.vector_code import Processor
+from epipam.scoring.native.loops import KmerShape, kmer_maxima
 
 
 @settings(
@@ -19,27 +18,29 @@ from epipam.scoring.kernels.vector_code import Processor
     n=st.integers(0, 3),
     kmer=st.integers(1, 5),
     tables=st.integers(1, 4),
-    channels=st.integers(1, 70),
+    more_channels=st.integers(0, 70),
     pool=st.integers(1, 4),
     outputs=st.integers(1, 4),
     seed=st.integers(0, 99),
 )
 def test_it_adds_rows_up_and_keeps_the_largest(
-    any_processor: Processor,
+    lanes: int,
     n: int,
     kmer: int,
     tables: int,
-    channels: int,
+    more_channels: int,
     pool: int,
     outputs: int,
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
+    channels = lanes + more_channels
     positions = pool * outputs
     span = positions + kmer * (tables - 1)
     codes = torch.randint(0, 7, (n, span), dtype=torch.int32)
     rows, bias = torch.randn(7 * tables, channels), torch.randn(channels)
-    found = kmer_maxima(KmerShape(span, kmer, tables, channels, pool, outputs), codes, rows, bias)
+    shape = KmerShape(span, kmer, tables, channels, pool, outputs)
+    found = kmer_maxima(lanes, shape, codes, rows, bias)
     assert found.shape == (n, outputs, channels)
     for x in range(n):
         for o in range(outputs):

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from epipam.genome.encoding import pack
 from epipam.models import unpack
-from epipam.models.first_block import convolve_and_pool
+from epipam.models.first_convolution import convolve_and_pool
 
 CODES = np.array([0, 8, 4, 2, 1], dtype=np.uint8)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from epipam.scoring.kernels.relation_maxima import relation_maxima
-from epipam.scoring.kernels.vector_code import Processor
+from epipam.scoring.native.loops import position_maxima
 
 
 @settings(
@@ -26,7 +24,7 @@ from epipam.scoring.kernels.vector_code import Processor
     seed=st.integers(0, 99),
 )
 def test_maxima_are_those_of_the_whole_matrix(
-    any_processor: Processor,
+    lanes: int,
     n: int,
     m: int,
     channels: int,
@@ -45,20 +43,19 @@ def test_maxima_are_those_of_the_whole_matrix(
     relation = np.einsum(
         "pnc,pmc->pnm", enhancers.numpy()[enhancer], promoters.numpy()[promoter], dtype=np.float64
     )
-    found = relation_maxima(enhancers, promoters, enhancer, promoter)
-    np.testing.assert_allclose(found.enhancer, relation.max(axis=2), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found.promoter, relation.max(axis=1), rtol=1e-5, atol=1e-6)
+    found = position_maxima(lanes, enhancers, promoters, enhancer, promoter)
+    np.testing.assert_allclose(found[0], relation.max(axis=2), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[1], relation.max(axis=1), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.usefixtures("any_processor")
-def test_a_pair_gives_the_same_numbers_in_any_company() -> None:
+def test_a_pair_gives_the_same_numbers_in_any_company(lanes: int) -> None:
     torch.manual_seed(0)
     enhancers, promoters = torch.rand(4, 61, 16), torch.rand(3, 37, 16)
     enhancer, promoter = np.array([0, 3, 1, 3, 2]), np.array([2, 0, 1, 1, 0])
-    together = relation_maxima(enhancers, promoters, enhancer, promoter)
+    together = position_maxima(lanes, enhancers, promoters, enhancer, promoter)
     for pair in range(5):
-        alone = relation_maxima(
-            enhancers, promoters, enhancer[pair : pair + 1], promoter[pair : pair + 1]
+        alone = position_maxima(
+            lanes, enhancers, promoters, enhancer[pair : pair + 1], promoter[pair : pair + 1]
         )
-        assert torch.equal(alone.enhancer[0], together.enhancer[pair])
-        assert torch.equal(alone.promoter[0], together.promoter[pair])
+        for one, all_of_them in zip(alone, together, strict=True):
+            assert torch.equal(one[0], all_of_them[pair])

@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from epipam.scoring.kernels.tap_maxima import Partners, TapShape, tap_maxima
-from epipam.scoring.kernels.vector_code import Processor
+from epipam.scoring.native.loops import PairsByWindow, TapShape, tap_maxima
 
 
 @settings(
@@ -18,7 +17,7 @@ from epipam.scoring.kernels.vector_code import Processor
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
-    channels=st.integers(1, 36),
+    more_channels=st.integers(0, 70),
     taps=st.integers(1, 5),
     pool=st.integers(1, 4),
     outputs=st.integers(1, 4),
@@ -27,8 +26,8 @@ from epipam.scoring.kernels.vector_code import Processor
     seed=st.integers(0, 99),
 )
 def test_it_is_the_convolution_of_reweighted_features(
-    any_processor: Processor,
-    channels: int,
+    lanes: int,
+    more_channels: int,
     taps: int,
     pool: int,
     outputs: int,
@@ -37,6 +36,7 @@ def test_it_is_the_convolution_of_reweighted_features(
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
+    channels = lanes + more_channels
     inputs, positions = 3, outputs * pool + min(rest, pool - 1) + taps - 1
     features = torch.randn(3, positions, inputs)
     weight = torch.randn(channels, inputs, taps)
@@ -47,13 +47,13 @@ def test_it_is_the_convolution_of_reweighted_features(
     products = torch.einsum("wpi,cik->wpkc", features, weight).flatten(2).contiguous()
     found = torch.full((len(window), outputs, channels), torch.nan)
     shape = TapShape(positions, channels, taps, pool, outputs)
-    tap_maxima(shape, products, Partners.of(np.array(window)), attention, found)
+    tap_maxima(lanes, shape, products, PairsByWindow.of(np.array(window)), attention, found)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40))
 def test_every_pair_is_a_partner_of_its_window_and_of_no_other(window: list[int]) -> None:
-    partners = Partners.of(np.array(window))
+    partners = PairsByWindow.of(np.array(window))
     seen: dict[int, int] = {}
     for x, name in enumerate(partners.windows.tolist()):
         rows = partners.pairs[partners.begins[x] : partners.begins[x + 1]]
