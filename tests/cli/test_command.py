@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 
 import click
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from epipam.cli import COMMANDS, main
 from epipam.cli.command import EpipamCommand, json_option, print_result
-from epipam.errors import EpipamError, RequestError
+from epipam.errors import EpipamError, EpipamWarning, RequestError
 
 WITHOUT_TORCH = ["build-store", "info", "verify", "simulate", "train", "score", "evaluate"]
 
@@ -130,3 +131,15 @@ def test_building_and_reading_a_store_need_no_torch(tmp_path):
     epipam("build-store", "sim/genome.fa", "sim/pairs.tsv")
     epipam("info", "pairs.zarr")
     epipam("verify", "pairs.zarr")
+
+
+def test_a_warning_of_ours_is_a_note_on_standard_error_and_the_work_goes_on():
+    @click.command("work", cls=EpipamCommand)
+    def work() -> None:
+        for _ in range(2):
+            warnings.warn("genome.fa.fai: was built again", EpipamWarning, stacklevel=1)
+        click.echo("done")
+
+    result = CliRunner().invoke(work, [])
+    assert (result.exit_code, result.stdout) == (0, "done\n")
+    assert result.stderr == "note: genome.fa.fai: was built again\n" * 2
