@@ -13,6 +13,10 @@ class EpipamError(Exception):
     exit_code = 1
 
 
+class EpipamWarning(UserWarning):
+    """What a user should know of work that goes on. The command line prints it as a note."""
+
+
 class RequestError(EpipamError):
     """A request that cannot be met as asked: a wrong option, file or combination of them."""
 

@@ -6,6 +6,7 @@ import functools
 import json
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from epipam.cli.stops import stop_signals
-from epipam.errors import EpipamError
+from epipam.errors import EpipamError, EpipamWarning
 from epipam.models.folder import HUB_PREFIX
 from epipam.models.places import local_folder
 from epipam.runtime.cluster import Workforce
@@ -71,7 +72,8 @@ class EpipamCommand(click.Command):
             for param in self.params:
                 if isinstance(param.type, ModelFolder) and ctx.params[param.name] is not None:
                     ctx.params[param.name] = local_folder(ctx.params[param.name])
-            return super().invoke(ctx)
+            with _warnings_as_notes():
+                return super().invoke(ctx)
         except click.UsageError as error:
             _fail_usage(error, ctx.command_path)
         except ModuleNotFoundError as error:
@@ -217,6 +219,23 @@ def row_progress(what: str) -> Iterator[Callable[[int], None]]:
             click.echo(f"{what}: {done:,}", err=True)
 
         yield advance
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Print warnings of ours as one line each on stderr; others stay as they are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EpipamWarning)
+        show_others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, EpipamWarning):
+                click.echo(f"note: {message}", err=True)
+            else:
+                show_others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _remember_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

@@ -6,9 +6,7 @@ whole MEME result holds beside it is passed over.
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +15,20 @@ import numpy as np
 
 from epipam.errors import MotifError
 from epipam.genome.encoding import BASES
-from epipam.runtime.compressed import is_gzip
+from epipam.genome.text_lines import read_lines
 
 # What the format says of a motif that does not say how many sites it comes from.
 DEFAULT_SITES = 20.0
 # Published matrices are rounded, some to two digits.
 _TOLERANCE = 0.02
+_FIRST_LINES = 2
+_JASPAR = "it is JASPAR's format; `jaspar2meme -bundle` of the MEME suite converts it"
+_HOMER = "it is HOMER's format; read_homer and write_meme of R's universalmotif convert it"
+_OTHER_FORMATS = {
+    r"(AC|ID|NA|VV|XX)\b": "it is TRANSFAC's format; `transfac2meme` of the MEME suite converts it",
+    r"<": "it is XML or HTML; give the result that MEME writes as text, meme.txt",
+    r"(Gene|TF|Motif|Pos)\t": "it is a table, as CIS-BP has; `uniprobe2meme` and others convert it",
+}
 _KEY_VALUE = re.compile(r"(\w+)\s*=\s*(\S+)")
 
 
@@ -56,7 +62,7 @@ class MotifCollection(NamedTuple):
 
 
 def read_meme(path: str | Path) -> MotifCollection:
-    """Read a file of DNA motifs in MEME format, plain or gzip.
+    """Read a file of DNA motifs in MEME format, plain or gzip; it may be a pipe.
 
     Raises
     ------
@@ -101,6 +107,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.number = 0
+        self._first: list[str] = []
         self._lines = self._numbered()
         self._ahead = ""
 
@@ -128,7 +135,7 @@ class _Reader:
                 header = None
         self._require_matrix(header)
         if not is_meme:
-            raise MotifError(f"{self.path}: is no MEME file: it has no line MEME version 4")
+            raise MotifError(f"{self.path}: is no MEME file: {_what_it_is(self._first)}")
         return MotifCollection(motifs, background)
 
     def _motif(self, header: list[str], line: str) -> Motif:
@@ -194,23 +201,27 @@ class _Reader:
 
     def _numbered(self) -> Iterator[str]:
         """Yield the lines that are not blank, stripped, keeping count of all."""
-        try:
-            with (
-                self.path.open("rb") as plain,
-                gzip.open(plain) if is_gzip(plain) else plain as handle,
-            ):
-                for line in handle:
-                    self.number += 1
-                    if text := line.decode("utf-8").strip():
-                        yield text
-        except FileNotFoundError:
-            raise MotifError(f"{self.path}: no such file") from None
-        except IsADirectoryError:
-            raise MotifError(f"{self.path}: is a folder, not a MEME file") from None
-        except UnicodeDecodeError:
-            raise self._wrong("is not text") from None
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise MotifError(f"{self.path}: is damaged: {error}") from None
+        for number, line in read_lines(self.path, "a MEME file", MotifError):
+            self.number = number
+            if text := line.strip():
+                if len(self._first) < _FIRST_LINES:
+                    self._first.append(text)
+                yield text
+
+
+def _what_it_is(first: list[str]) -> str:
+    """Say what a file without a line MEME version is, from its first lines, and the way out."""
+    start, following = [*first, "", ""][:2]
+    if not start.startswith(">"):
+        for pattern, what in _OTHER_FORMATS.items():
+            if re.match(pattern, start):
+                return what
+        return "it has no line MEME version 4"
+    if re.match(r"[ACGT]\s*\[", following):
+        return _JASPAR
+    if not all(map(_is_number, following.split())):
+        return "it is a FASTA of sequences; motifs are matrices"
+    return _HOMER if start.count("\t") > 1 and len(following.split()) == len(BASES) else _JASPAR
 
 
 def _is_number(text: str) -> bool:

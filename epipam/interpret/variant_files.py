@@ -15,7 +15,15 @@ from typing import NamedTuple
 import pysam
 
 from epipam.errors import TableError
+from epipam.genome.fasta_index import quiet_htslib
+from epipam.genome.text_lines import read_lines
 from epipam.interpret.edits import Edit, trimmed
+from epipam.interpret.variant_stream import (
+    VariantStream,
+    is_cut_short,
+    is_piped,
+    is_plain_gzip,
+)
 
 MISSING = "no ALT"
 OVERLAPPING = "ALT * (deleted by another variant)"
@@ -23,10 +31,6 @@ SYMBOLIC = "symbolic ALT (no sequence given)"
 BREAKEND = "breakend"
 NOT_BASES = "ALT with letters other than A, C, G, T, N"
 SAME = "ALT that is REF"
-
-# What every whole BGZF file has at bytes 12 to 15, and at its end (SAM specification, 4.1).
-_BGZF_EXTRA = b"BC\x02\x00"
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 _BASES = re.compile("[ACGTNacgtn]+")
 
@@ -63,7 +67,8 @@ class VariantReader:
     Parameters
     ----------
     path
-        VCF, plain, gzip or bgzip, or BCF. An index is not needed. Genotypes are not read.
+        VCF, plain, gzip or bgzip, or BCF; a file, a pipe, or `-` for standard input, which are
+        opened once. An index is not used, so that an old one does no harm. Genotypes are not read.
     wanted
         Says of a chromosome's name whether its records are wanted; others are passed over.
 
@@ -87,37 +92,58 @@ class VariantReader:
         self._wanted = cache(wanted)
         self.records = self.alleles = 0
         self.skipped: Counter[str] = Counter()
+        self._opened: pysam.VariantFile | None = None
+        self._stream: VariantStream | None = None
 
     def __iter__(self) -> Iterator[Allele]:
-        verbosity = pysam.set_verbosity(0)  # htslib would print beside the one line of an error
-        handle = None
-        try:
-            handle = self._open()
-            yield from self._alleles(handle)
-        finally:
-            with suppress(OSError):  # closing says again that a file is damaged
-                if handle is not None:
+        with quiet_htslib():  # it would print beside the one line of an error
+            handle = self._opened or self._open()
+            self._opened = None
+            try:
+                yield from self._alleles(handle)
+                if self._stream is not None and self._stream.fault:
+                    raise VariantError(f"{self.path}: {self._stream.fault}")
+            finally:
+                with suppress(OSError):  # closing says again that a file is damaged
                     handle.close()
-            pysam.set_verbosity(verbosity)
 
     def require(self) -> None:
-        """Raise a VariantError where the file cannot be opened."""
-        verbosity = pysam.set_verbosity(0)
-        try:
-            self._open().close()
-        finally:
-            pysam.set_verbosity(verbosity)
+        """Raise a VariantError where the file cannot be opened; it stays open to be read."""
+        if self._opened is None:
+            with quiet_htslib():
+                self._opened = self._open()
 
     def _open(self) -> pysam.VariantFile:
         if self.path.is_dir():
             raise VariantError(f"{self.path}: is a folder, not a VCF or BCF")
-        if not self.path.exists():
+        piped = is_piped(self.path)
+        if not piped and not self.path.exists():
             raise VariantError(f"{self.path}: no such file")
-        if _is_cut_short(self.path):
+        if is_cut_short(self.path):
             raise VariantError(f"{self.path}: is cut short: its bgzip end marker is missing")
+        if piped and self._stream is not None:
+            raise VariantError(f"{self.path}: is a pipe, which was read already")
+        if not piped:
+            with self.path.open("rb") as handle:
+                start = handle.read(18)
+            if not is_plain_gzip(start):
+                return self._open_with_pysam(str(self.path))
+        self._stream = VariantStream(self.path)
         try:
-            return pysam.VariantFile(str(self.path), drop_samples=True)
+            return self._open_with_pysam(self._stream.descriptor)
+        finally:
+            os.close(self._stream.descriptor)  # pysam has one of its own
+
+    def _open_with_pysam(self, source: str | int) -> pysam.VariantFile:
+        try:
+            return pysam.VariantFile(source, drop_samples=True)
         except (ValueError, OSError):
+            twice = None if is_piped(self.path) else _sample_twice(self.path)
+            if twice is not None:
+                raise VariantError(
+                    f"{self.path}: has two samples that are called {twice}; leave samples out, "
+                    f"which are not read: `cut -f 1-8`"
+                ) from None
             raise VariantError(
                 f"{self.path}: is no VCF or BCF: it must begin with ##fileformat=VCF and have a "
                 "line that begins with #CHROM (`bcftools view` names the fault)"
@@ -136,13 +162,19 @@ class VariantReader:
                     f"{self.path}: the record after {place} cannot be read: the file is damaged "
                     "or cut short (`bcftools view` names the fault)"
                 ) from None
-            place = f"{record.chrom}:{record.pos}"
-            if self._wanted(record.chrom):
-                self.records += 1
-                yield from self._split(record)
+            try:
+                place = f"{record.chrom}:{record.pos}"
+                alleles = list(self._split(record)) if self._wanted(record.chrom) else []
+            except UnicodeDecodeError:
+                raise VariantError(
+                    f"{self.path}: the record at or after {place} holds what is not UTF-8; if it "
+                    "is Latin-1, `iconv -f latin1 -t utf8` converts it"
+                ) from None
+            yield from alleles
 
     def _split(self, record: pysam.VariantRecord) -> Iterator[Allele]:
         """Yield each ALT with a sequence; count the others."""
+        self.records += 1
         ref, alts = record.ref or "", record.alts or ()
         self.alleles += max(1, len(alts))
         if not alts:
@@ -156,15 +188,16 @@ class VariantReader:
                 yield Allele(record.chrom, record.pos, record.id or "", ref, alt, frequency, edit)
 
 
-def _is_cut_short(path: Path) -> bool:
-    """Whether a BGZF file lacks its end, which htslib would read as the end of the data."""
-    if not path.is_file() or path.stat().st_size < len(_BGZF_END):
-        return False
-    with path.open("rb") as handle:
-        if handle.read(18)[12:16] != _BGZF_EXTRA:
-            return False
-        handle.seek(-len(_BGZF_END), os.SEEK_END)
-        return handle.read() != _BGZF_END
+def _sample_twice(path: Path) -> str | None:
+    """Return the name of a sample that the header of a VCF has twice, None where it has none."""
+    with suppress(VariantError):
+        for _, line in read_lines(path, "a VCF", VariantError):
+            if line.startswith("#CHROM"):
+                counts = Counter(line.split("\t")[9:])
+                return next((name for name, n in counts.items() if n > 1), None)
+            if not line.startswith("#"):
+                return None
+    return None
 
 
 def _reason(ref: str, alt: str) -> str | None:

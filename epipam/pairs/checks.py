@@ -31,9 +31,8 @@ from epipam.pairs.table import PairTable
 
 # So many letters in the middle of a window tell nearly always that it is not all N.
 _GLIMPSE = 16
-# Others are read whole: so many at once, or from a compressed genome a stretch at a time, up to a
-# block and without the longer gaps between them.
-_WINDOWS_AT_ONCE = 500
+_BASES = frozenset("ACGTacgt")
+# Others are read whole, a stretch at a time, up to a block and without the longer gaps between.
 _BLOCK = 500_000
 _GAP = 20_000
 MALFORMED = "row that cannot be read"
@@ -334,48 +333,29 @@ def _pairs_without_base(genome: Genome, contig: str, windows: list[_Windows]) ->
 def _show_base(genome: Genome, contig: str, middle: np.ndarray) -> np.ndarray:
     """Return where a glimpse of a few letters shows a base, bool (n,).
 
-    Where it shows none, or where the genome cannot be glimpsed at, that says nothing.
+    Where it shows none that says nothing, nor where the genome is compressed: a few letters then
+    cost as much as a block of them.
     """
-    rows = np.flatnonzero((middle >= 0) & (middle + _GLIMPSE <= genome.contigs[contig]))
-    found = np.zeros(len(middle), dtype=bool)
-    letters = genome.glimpses(contig, middle[rows], _GLIMPSE)
-    if letters is not None:
-        found[rows] = encode(letters).any(axis=1)
-    return found
+    if genome.compressed:
+        return np.zeros(len(middle), dtype=bool)
+    places, of_row = np.unique(middle, return_inverse=True)
+    inside = (places >= 0) & (places + _GLIMPSE <= genome.contigs[contig])
+    seen = [
+        here and bool(_BASES & set(genome.fetch(contig, place, place + _GLIMPSE)))
+        for place, here in zip(places.tolist(), inside.tolist(), strict=True)
+    ]
+    return np.array(seen, dtype=bool)[of_row]
 
 
 def _all_n(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
     """Return which windows hold no base at all, bool (n,)."""
     # Pairs share their anchors: each window is looked at once.
     start, window_of_row = np.unique(start, return_inverse=True)
-    empty = np.zeros(len(start), dtype=bool)
-    inside = (start >= 0) & (start + length <= genome.contigs[contig])
-    bare = _all_n_inside(genome, contig, start[inside], length)
-    if bare is None:
-        inside[:] = False
-    else:
-        empty[inside] = bare
-    empty[~inside] = _all_n_in_order(genome, contig, start[~inside], length)
-    return empty[window_of_row]
-
-
-def _all_n_inside(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray | None:
-    """Return the same of windows inside the contig; None where it cannot be glimpsed at."""
-    bare = np.empty(len(start), dtype=bool)
-    n_bytes = genome.bytes_of_windows(contig, start, length)
-    for size in np.unique(n_bytes):
-        rows = np.flatnonzero(n_bytes == size)
-        for first in range(0, len(rows), _WINDOWS_AT_ONCE):
-            here = rows[first : first + _WINDOWS_AT_ONCE]
-            letters = genome.glimpses(contig, start[here], int(size))
-            if letters is None:
-                return None
-            bare[here] = ~encode(letters).any(axis=1)
-    return bare
+    return _all_n_in_order(genome, contig, start, length)[window_of_row]
 
 
 def _all_n_in_order(genome: Genome, contig: str, start: np.ndarray, length: int) -> np.ndarray:
-    """Return the same of any windows, sorted, reading the contig in order."""
+    """Return the same of windows in order, reading the contig in order."""
     empty = np.empty(len(start), dtype=bool)
     apart = np.diff(start) > length + _GAP
     other_block = np.diff(np.floor_divide(start, _BLOCK)) > 0

@@ -25,7 +25,7 @@ from epipam.evaluation.judging import (
 from epipam.evaluation.results import Evaluation
 from epipam.loading.loader import BATCH_SIZE
 from epipam.models import load_model
-from epipam.models.folder import WEIGHTS_FILE, read_config
+from epipam.models.folder import WEIGHTS_FILE
 from epipam.pairs.table import digest
 from epipam.report.evaluation_page import evaluation_page
 from epipam.report.figures import roc_pr_figure
@@ -201,13 +201,7 @@ def _write(
 def _provenance(model: Path, store: Store, contigs: Sequence[str]) -> dict[str, Any]:
     """Return what made the numbers: digests and chromosomes."""
     return {
-        "model": {
-            "path": str(model),
-            "weights_sha256": digest(model / WEIGHTS_FILE),
-            "config": read_config(model),
-        },
-        "store": {
-            key: store.attributes[key] for key in ("genome", "pairs", "augmentation", "seed")
-        },
+        "model": model_record(model),
+        "store": store.origin(),
         "evaluated": list(contigs),
     }

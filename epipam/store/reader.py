@@ -124,6 +124,10 @@ class Store:
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_arrays": {}, "_files": {}}
 
+    def origin(self) -> dict[str, Any]:
+        """Return what tells this store from another: digests of genome and pairs, shifts, seed."""
+        return {key: self.attributes[key] for key in ("genome", "pairs", "augmentation", "seed")}
+
     @property
     def contigs(self) -> tuple[str, ...]:
         """Names of the chromosomes that hold pairs."""

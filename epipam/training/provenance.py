@@ -24,7 +24,7 @@ def run_request(
 ) -> dict[str, Any]:
     """Return what a run is of: what it must agree in to be gone on with."""
     return {
-        "store": store_record(store),
+        "store": store.origin(),
         "split": split.record(),
         "training": training_record(settings),
         "data": data_record(data),
@@ -44,11 +44,6 @@ def run_provenance(
         "initial_model": initial,
         "versions": versions(),
     }
-
-
-def store_record(store: Store) -> dict[str, Any]:
-    """Return what tells a store from another: digests of genome and pairs, shifts, seed."""
-    return {key: store.attributes[key] for key in ("genome", "pairs", "augmentation", "seed")}
 
 
 def training_record(settings: TrainSettings) -> dict[str, Any]:

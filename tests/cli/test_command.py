@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 import epipam.cli
 from epipam.cli import COMMANDS, LazyGroup, main
 from epipam.cli.command import EpipamCommand, json_option, print_result
-from epipam.errors import EpipamError, RequestError
+from epipam.errors import EpipamError, EpipamWarning, RequestError
 from epipam.runtime.files import whole_file
 
 WITHOUT_TORCH = ["build-store", "info", "verify", "simulate", "train", "score", "evaluate"]
@@ -238,3 +239,15 @@ def test_building_and_reading_a_store_need_no_torch(tmp_path):
     epipam("build-store", "sim/genome.fa", "sim/pairs.tsv")
     epipam("info", "pairs.zarr")
     epipam("verify", "pairs.zarr")
+
+
+def test_a_warning_of_ours_is_a_note_on_standard_error_and_the_work_goes_on():
+    @click.command("work", cls=EpipamCommand)
+    def work() -> None:
+        for _ in range(2):
+            warnings.warn("genome.fa.fai: was built again", EpipamWarning, stacklevel=1)
+        click.echo("done")
+
+    result = CliRunner().invoke(work, [])
+    assert (result.exit_code, result.stdout) == (0, "done\n")
+    assert result.stderr == "note: genome.fa.fai: was built again\n" * 2

@@ -1,6 +1,9 @@
 """`epipam variants` and `epipam mutagenesis` on the command line: what they say, and exit with."""
 
+import gzip
 import json
+import os
+import threading
 
 import numpy as np
 import pandas as pd
@@ -122,3 +125,16 @@ def test_a_wrong_request_for_mutagenesis_is_one_line(run, inputs, arguments, sai
     assert done.exit_code == 2
     assert said in done.stderr.splitlines()[-1]
     assert not list(inputs[0].glob("*x.*"))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_variants_from_a_pipe_give_those_of_the_file(run, inputs, tmp_path, pack):
+    content = pack((inputs[0] / "v.vcf").read_bytes())
+    assert run("variants", "pairs.bedpe", "v.vcf", "-o", tmp_path / "file.tsv").exit_code == 0
+    os.mkfifo(tmp_path / "pipe.vcf")
+    writer = threading.Thread(target=(tmp_path / "pipe.vcf").write_bytes, args=(content,))
+    writer.start()
+    done = run("variants", "pairs.bedpe", tmp_path / "pipe.vcf", "-o", tmp_path / "pipe.tsv")
+    writer.join()
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "pipe.tsv").read_text() == (tmp_path / "file.tsv").read_text()

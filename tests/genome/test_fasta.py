@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import gzip
 import hashlib
-import mmap
 import multiprocessing
 import os
 import pickle
@@ -13,16 +14,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pysam
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epipam.errors import GenomeError
-from epipam.genome import fasta as genome_module
+from epipam.errors import EpipamWarning, GenomeError
+from epipam.genome import fasta_index
 from epipam.genome.fasta import Genome, upper_case
 
 SMALL = {"chr1": "ACGTNacgtnRYKM" * 20 + "TTG", "chr2": "GATTACA"}
@@ -95,62 +99,12 @@ def test_blocks_are_the_letters_whatever_the_lines(
     assert b"".join(letters.tobytes() for _, letters in blocks) == sequence.encode()
 
 
-def test_lines_with_blanks_between_letters_are_read_as_pysam_reads_them(tmp_path):
-    path = tmp_path / "genome.fa"
-    path.write_text(">c\nAC GT\nTT AA\nG\n")
-    ((_, letters),) = Genome(path).blocks("c")
-    with pysam.FastaFile(str(path)) as fasta:
-        assert letters.tobytes() == fasta.fetch("c").encode()
-
-
 def test_blocks_of_a_file_that_was_cut_short_are_refused(write_genome):
-    path = write_genome({"chr1": "ACGT" * 100})
-    genome = Genome(path)
-    os.truncate(path, 200)
-    with pytest.raises(GenomeError, match="cannot read chr1:0-400: the file is damaged"):
+    genome = Genome(write_genome({"chr1": LONGER}))
+    assert genome.fetch("chr1", 0, 4) == LONGER[:4]
+    os.truncate(genome.path, 500_000)
+    with pytest.raises(GenomeError, match="cannot read chr1:0-1000000: the file is damaged"):
         list(genome.blocks("chr1"))
-
-
-@given(st.lists(st.integers(0, 84), max_size=9), st.integers(1, 16), st.integers(1, 40))
-def test_a_glimpse_shows_letters_from_its_position_on_and_line_ends(
-    tmp_path_factory, positions, size, width
-):
-    sequence = "".join(random.Random(width).choices("ACGTN", k=100))
-    lines = "\n".join(sequence[i : i + width] for i in range(0, 100, width))
-    path = tmp_path_factory.mktemp("glimpses") / "genome.fa"
-    path.write_text(f">other\nAC\n>c\n{lines}\n")
-    found = Genome(path).glimpses("c", np.array(positions, dtype=np.int64), size)
-    assert found is not None
-    assert found.shape == (len(positions), size)
-    for position, letters in zip(positions, found, strict=True):
-        shown = letters.tobytes().decode().replace("\n", "")
-        assert sequence[position:].startswith(shown)
-        assert size - len(shown) <= size // width + 1
-
-
-def test_glimpses_at_all_parts_of_a_long_file_are_its_letters_in_the_order_asked(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(genome_module, "_STRETCH", 64 * mmap.ALLOCATIONGRANULARITY)
-    path = tmp_path / "genome.fa"
-    path.write_text(f">c\n{LONGER}\n")
-    positions = [random.Random(3).randrange(999_984) for _ in range(500)]
-    positions += [999_984, 0, *range(262_130, 262_150)]
-    found = Genome(path).glimpses("c", np.array(positions), 16)
-    assert found is not None
-    assert [letters.tobytes().decode() for letters in found] == [
-        LONGER[position : position + 16] for position in positions
-    ]
-
-
-def test_glimpses_beyond_the_end_of_the_file_are_none(write_genome):
-    genome = Genome(write_genome({"c": "ACGT" * 50}))
-    assert genome.glimpses("c", np.array([3, 190]), 16) is None
-
-
-def test_a_compressed_genome_is_not_glimpsed_at(write_genome):
-    genome = Genome(write_genome({"c": "ACGT" * 50}, name="genome.fa.gz"))
-    assert genome.glimpses("c", np.array([3]), 4) is None
 
 
 @given(st.binary(max_size=60))
@@ -222,6 +176,11 @@ def index_of(path: Path) -> Path:
     return Path(f"{path}.fai")
 
 
+def built_again(path: Path) -> pytest.WarningsRecorder:
+    """Return what checks that a note says that the index beside a FASTA was built again."""
+    return pytest.warns(EpipamWarning, match=rf"{index_of(path)}: is not the index of {path}: ")
+
+
 @pytest.mark.parametrize("name", ["genome.fa", "genome.fa.gz"])
 def test_a_missing_index_is_built_beside_the_file_and_read_again(write_genome, name):
     path = write_genome({"chr1": LONG}, name)
@@ -234,15 +193,67 @@ def test_a_missing_index_is_built_beside_the_file_and_read_again(write_genome, n
 
 
 @pytest.mark.parametrize("name", ["genome.fa", "genome.fa.gz"])
-def test_an_index_older_than_its_fasta_is_built_again(write_genome, name):
-    path = write_genome({"old": "ACGT"}, name)
+@pytest.mark.parametrize("age", [-1_000, 0, 1_000])
+def test_the_index_of_another_genome_is_built_again_whatever_its_age(write_genome, name, age):
+    """As after `cp -p`, `rsync -a`, `tar x`."""
+    path = write_genome({"chr1": LONG}, name)
     Genome(path)
-    write_genome({"padding": "G" * 100, "new": LONG}, name)
+    write_genome({"padding": "G" * 100, "chr1": LONG[::-1]}, name)
+    changed = index_of(path).stat().st_mtime + age
+    os.utime(path, (changed, changed))
+    with built_again(path):
+        genome = Genome(path)
+    assert genome.contigs == {"padding": 100, "chr1": len(LONG)}
+    assert genome.fetch("chr1", 29_990, 30_001) == f"{LONG[9::-1]}N"
+    assert Genome(path).contigs == genome.contigs
+
+
+@pytest.mark.parametrize("name", ["genome.fa", "genome.fa.gz"])
+def test_an_index_that_fits_is_kept_whatever_its_age(write_genome, name):
+    path = write_genome({"chr1": LONG}, name)
+    Genome(path)
     os.utime(index_of(path), (1_000_000_000, 1_000_000_000))
-    genome = Genome(path)
-    assert list(genome.contigs) == ["padding", "new"]
-    assert genome.fetch("new", 29_990, 30_001) == f"{LONG[29_990:]}N"
-    assert index_of(path).stat().st_mtime >= path.stat().st_mtime
+    assert Genome(path).fetch("chr1", 20_000, 20_100) == LONG[20_000:20_100]
+    assert index_of(path).stat().st_mtime == 1_000_000_000
+
+
+def test_a_link_that_is_switched_to_another_genome_is_read_by_its_index(tmp_path, write_genome):
+    one = write_genome({"chr1": LONG, "chr2": "ACGT"}, "one.fa")
+    other = write_genome({"chr2": LONG, "chr1": "ACGT"}, "other.fa")
+    link = tmp_path / "genome.fa"
+    link.symlink_to(one)
+    assert Genome(link).fetch("chr1", 100, 110) == LONG[100:110]
+    link.unlink()
+    link.symlink_to(other)
+    with built_again(link):
+        assert Genome(link).fetch("chr2", 100, 110) == LONG[100:110]
+
+
+def test_lines_of_another_width_are_told_by_their_ends(write_genome):
+    """Names, lengths and places are the same, and so is the size of the file."""
+    path = write_genome({"chr1": LONG[:100]}, width=60)
+    Genome(path)
+    write_genome({"chr1": LONG[:100]}, width=70)
+    with built_again(path):
+        assert Genome(path).fetch("chr1", 50, 100) == LONG[50:100]
+
+
+@pytest.mark.parametrize("name", ["genome.fa", "genome.fa.gz"])
+def test_an_index_that_lacks_a_contig_is_built_again(write_genome, name):
+    path = write_genome({"chr1": LONG, "chr2": "ACGT", "chr3": LONG}, name)
+    whole = Genome(path).contigs
+    lines = index_of(path).read_text().splitlines(keepends=True)
+    for number in range(3):
+        index_of(path).write_text("".join(lines[:number] + lines[number + 1 :]))
+        with built_again(path):
+            assert Genome(path).contigs == whole
+
+
+def test_headers_without_letters_are_no_contigs(tmp_path):
+    path = tmp_path / "genome.fa"
+    path.write_text("\n>empty\n>chr1 words\nACGT\n\n> \n>chr2\nGG\n")
+    assert Genome(path).contigs == {"chr1": 4, "chr2": 2}
+    assert Genome(path).fetch("chr2", 0, 3) == "GGN"
 
 
 def test_a_bgzip_index_without_its_gzi_is_completed(write_genome):
@@ -250,6 +261,97 @@ def test_a_bgzip_index_without_its_gzi_is_completed(write_genome):
     Genome(path)
     Path(f"{path}.gzi").unlink()
     assert Genome(path).fetch("chr1", 20_000, 20_100) == LONG[20_000:20_100]
+
+
+MANY = {f"contig{i}": random.Random(i).choice(["ACGT", "AC" * 60, "G" * 121]) for i in range(40)}
+
+
+@pytest.fixture(scope="module", params=["genome.fa", "genome.fa.gz"])
+def many_contigs(request, tmp_path_factory) -> Path:
+    """Return a FASTA of many contigs, and several blocks where it is bgzip, with its index."""
+    path = tmp_path_factory.mktemp("many") / request.param
+    content = "".join(f">{name}\n{letters}\n" for name, letters in MANY.items()).encode()
+    if path.suffix == ".gz":
+        with pysam.BGZFile(str(path), "wb", None) as handle:
+            for start in range(0, len(content), 300):
+                handle.write(content[start : start + 300])
+                handle.flush()
+    else:
+        path.write_bytes(content)
+    Genome(path)
+    return path
+
+
+@settings(max_examples=50)
+@given(data=st.data())
+def test_a_damaged_index_gives_the_right_letters(many_contigs, data):
+    """Bits flipped, bytes replaced, cut, doubled: it is built again, or does no harm."""
+    index = index_of(many_contigs)
+    if many_contigs.suffix == ".gz" and data.draw(st.booleans()):
+        index = Path(f"{many_contigs}.gzi")
+    whole = index.read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    harm = data.draw(st.binary(max_size=9) | st.just(bytes([whole[at] ^ 1])))
+    more = data.draw(st.integers(0, 9) | st.just(len(whole)))
+    index.write_bytes(whole[:at] + harm + whole[at + more :])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EpipamWarning)
+            genome = Genome(many_contigs)
+            assert {
+                name: genome.fetch(name, 0, length) for name, length in genome.contigs.items()
+            } == MANY
+    finally:
+        index.write_bytes(whole)
+
+
+def test_what_was_checked_at_length_is_remembered_until_a_file_changes(
+    many_contigs, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(fasta_index, "_MANY", 40)
+    checked = []
+    check = fasta_index.check_index
+    monkeypatch.setattr(fasta_index, "check_index", lambda *all: checked.append(1) or check(*all))
+    for _ in range(3):
+        assert Genome(many_contigs).fetch("contig0", 0, 4) == MANY["contig0"][:4]
+    assert len(checked) == 1
+    os.utime(many_contigs)
+    Genome(many_contigs)
+    assert len(checked) == 2
+    (remembered,) = tmp_path.rglob("*.json")
+    for damaged in (b"", b"{", b"[" * 100_000, b"\xff"):
+        remembered.write_bytes(damaged)
+        Genome(many_contigs)
+    assert len(checked) == 6
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_two_that_build_an_index_at_once_both_read_by_it(write_genome):
+    path = write_genome({"chr1": LONG}, "genome.fa.gz")
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        found = pool.starmap(_fetch_anew, [(path, 20_000)] * 4, chunksize=1)
+    assert found == [LONG[20_000:20_100]] * 4
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "genome.fa.gz",
+        "genome.fa.gz.fai",
+        "genome.fa.gz.gzi",
+    ]
+
+
+def _fetch_anew(path: Path, start: int) -> str:
+    return Genome(path).fetch("chr1", start, start + 100)
+
+
+def test_a_full_disk_where_the_index_is_built_is_named(write_genome, monkeypatch):
+    path = write_genome({"chr1": "ACGT"})
+
+    def fail(*arguments: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(fasta_index.pysam, "faidx", fail)
+    with pytest.raises(GenomeError, match=r"cannot be indexed: .*No space left .* TMPDIR"):
+        Genome(path)
 
 
 @pytest.fixture
@@ -287,7 +389,8 @@ def test_a_stale_index_in_a_read_only_folder_gives_way_to_the_cache(
 ):
     path = write_genome({"new": LONG})
     index_of(path).write_text("old\t4\t5\t4\t5\n")
-    os.utime(index_of(path), (1_000_000_000, 1_000_000_000))
+    with built_again(path):
+        assert Genome(path).contigs == {"new": len(LONG)}
     assert Genome(path).contigs == {"new": len(LONG)}
     assert index_of(path).read_text() == "old\t4\t5\t4\t5\n"
 
@@ -439,20 +542,137 @@ def test_a_truncated_bgzip_fasta_is_refused_and_leaves_nothing(write_genome, cap
     assert capfd.readouterr().err == ""
 
 
-def test_a_fasta_unlike_its_index_is_an_error_never_n(write_genome):
-    path = write_genome({"chr1": LONG})
-    Genome(path)
-    path.write_bytes(path.read_bytes()[:10_000])
-    os.utime(path, (1_000_000_000, 1_000_000_000))  # as `cp -p` would: the index looks fresh
-    with pytest.raises(GenomeError, match=r"cannot read chr1:20000-20100: .* remove .*\.fai"):
-        Genome(path).fetch("chr1", 20_000, 20_100)
+def test_a_genome_that_is_replaced_while_it_is_used_is_refused(write_genome):
+    genome = Genome(write_genome({"chr1": LONG}))
+    write_genome({"chr1": LONG[1:]})
+    with built_again(genome.path), pytest.raises(GenomeError, match=r"was replaced .* run again"):
+        genome.fetch("chr1", 20_000, 20_100)
 
 
-def test_an_index_that_is_none_is_named(write_genome):
-    path = write_genome({"chr1": "ACGT"})
-    index_of(path).write_text("chr1\tfour\n")
-    with pytest.raises(GenomeError, match=r"genome\.fa\.fai: is no FASTA index; remove it"):
-        Genome(path)
+def test_a_genome_that_is_copied_over_itself_while_it_is_used_is_read_on(write_genome):
+    genome = Genome(write_genome({"chr1": LONG}))
+    write_genome({"chr1": LONG})
+    assert genome.fetch("chr1", 20_000, 20_100) == LONG[20_000:20_100]
+
+
+@pytest.mark.parametrize("name", ["genome.fa", "genome.fa.gz"])
+@pytest.mark.parametrize("between", [{}, {"chr2": "ACGT"}])
+def test_a_name_twice_is_refused_by_name(tmp_path, name, between):
+    path, one = tmp_path / name, "chr1 first"
+    contigs = [(one, LONG), *between.items(), ("chr1", "GGGG"), ("chr3", "AC")]
+    content = "".join(f">{name}\n{letters}\n" for name, letters in contigs).encode()
+    path.write_bytes(content)
+    if path.suffix == ".gz":
+        with pysam.BGZFile(str(path), "wb", None) as handle:
+            handle.write(content)
+    assert_refused(path, "has two contigs that are called chr1; remove or rename one of them")
+    pysam.faidx(str(path))  # which passes the second over
+    assert_refused(path, "has two contigs that are called chr1")
+
+
+@pytest.mark.parametrize(
+    ("header", "what"),
+    [
+        (b">chr\xe9\n", r"a contig whose name, 'chr\udce9', is not UTF-8; rename it"),
+        (b">chr\x011\n", r"a contig whose name, 'chr\x011', has a control character"),
+        (b">chr\x001\n", r"a contig whose name, 'chr\x001', has a control character"),
+        (b">\n", "a contig whose name, '', is empty"),
+    ],
+)
+def test_names_that_no_contig_can_have_are_refused(tmp_path, header, what):
+    path = tmp_path / "genome.fa"
+    path.write_bytes(b">first\nACGT\n" + header + b"ACGT\n")
+    assert_refused(path, what)
+    assert [file.name for file in tmp_path.iterdir()] == ["genome.fa"]
+
+
+def test_a_name_that_is_not_ascii_is_a_name(tmp_path):
+    path = tmp_path / "genome.fa"
+    path.write_text(">größer\nACGT\n", encoding="utf-8")
+    assert Genome(path).fetch("größer", 1, 5) == "CGTN"
+
+
+@pytest.mark.parametrize("lines", ["AC GT\nTT AA\nG\n", "AC\u00e9T\n", "A\tC\n", "ACGT\nA C\n"])
+def test_lines_with_what_is_no_letter_are_refused(tmp_path, lines):
+    """Samtools passes it over when it counts letters, and then looks for them at wrong places."""
+    path = tmp_path / "genome.fa"
+    path.write_text(f">c\n{lines}>d\nACGT\n", encoding="latin-1")
+    assert_refused(path, "its letters cannot be counted", "blanks or what is no letter")
+
+
+@pytest.mark.parametrize(
+    ("start", "parts"),
+    [
+        (b"\xef\xbb\xbf>c\nACGT\n", ["a byte order mark", "tail -c +4"]),
+        (">c\nACGT\n".encode("utf-16"), ["is UTF-16 text", "iconv -f utf-16"]),
+        (b"BZh91AY", ["is bzip2", "bunzip2"]),
+        (b"\xfd7zXZ\0", ["is xz", "xz -dk"]),
+        (b"PK\x03\x04", ["is zip", "unzip"]),
+        (b"\x43\x27\x41\x1a", ["is 2bit", "twoBitToFa"]),
+    ],
+)
+def test_other_kinds_of_files_are_named_with_what_makes_a_fasta_of_them(tmp_path, start, parts):
+    path = tmp_path / "genome.fa"
+    path.write_bytes(start)
+    assert_refused(path, *parts)
+
+
+def test_a_pipe_is_refused_as_one(tmp_path):
+    os.mkfifo(tmp_path / "genome.fa")
+    assert_refused(tmp_path / "genome.fa", "is a pipe", "write it to a file first")
+
+
+# Threads.
+
+
+def fetch_in_threads(genome: Genome, places: list[tuple[str, int, int]], n: int) -> list[list[str]]:
+    """Fetch the same places in each of some threads that begin at once; return what each has."""
+    begin = threading.Barrier(n)
+
+    def fetch(number: int) -> list[str]:
+        begin.wait()
+        return [genome.fetch(*place) for place in places[number:] + places[:number]]
+
+    with ThreadPoolExecutor(n) as pool:
+        return [
+            found[len(found) - number :] + found[: len(found) - number]
+            for number, found in enumerate(pool.map(fetch, range(n)))
+        ]
+
+
+@pytest.mark.parametrize("n_threads", [2, 4, 8])
+@pytest.mark.parametrize("name", ["genome.fa", "genome.fa.gz"])
+def test_threads_that_share_a_genome_read_the_same_letters(write_genome, windows, n_threads, name):
+    genome = Genome(write_genome({"chr1": LONGER}, name))
+    places, letters = (some[:400] for some in windows)
+    genome.fetch(*places[0])
+    assert fetch_in_threads(genome, places, n_threads) == [letters] * n_threads
+
+
+def test_handles_are_closed_with_the_genome_and_with_their_threads(write_genome):
+    genome = Genome(write_genome({"chr1": LONG}))
+    gc.collect()
+    before = open_files()
+    fetch_in_threads(genome, [("chr1", 0, 10)], 4)
+    assert open_files() == before
+    genome.fetch("chr1", 0, 10)
+    assert open_files() == before + 1
+    del genome
+    gc.collect()
+    assert open_files() == before
+
+
+def open_files() -> int:
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("this system does not show a process's open files")
+    return len(list(folder.iterdir()))
+
+
+def _threads_are_right(
+    genome: Genome, places: list[tuple[str, int, int]], letters: list[str]
+) -> bool:
+    return fetch_in_threads(genome, places, 4) == [letters] * 4
 
 
 # Processes.
@@ -481,13 +701,15 @@ def test_workers_and_their_parent_read_at_once_after_the_parent_has_read(
     write_genome, windows, method, name
 ):
     genome = Genome(write_genome({"chr1": LONGER}, name))
-    places, letters = windows
-    genome.fetch(*places[0])
+    places, letters = (some[:300] for some in windows)
+    fetch_in_threads(genome, places, 2)
     pool = multiprocessing.get_context(method).Pool(2)
     try:
+        in_threads = pool.apply_async(_threads_are_right, (genome, places, letters))
         fetched = pool.starmap_async(genome.fetch, places, chunksize=100)
-        assert [genome.fetch(*place) for place in places] == letters
+        assert _threads_are_right(genome, places, letters)
         assert fetched.get(timeout=60) == letters
+        assert in_threads.get(timeout=60)
     finally:
         pool.terminate()
         pool.join()

@@ -1,6 +1,10 @@
 """MEME files: a round trip, what published files hold, and which line is wrong."""
 
 import gzip
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import memelite.io
@@ -112,6 +116,63 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     path.write_bytes(b"MEME version 4\n\xff\xfe\n")
     with pytest.raises(MotifError, match=r"m\.meme\.gz:2: is not text"):
         read_meme(path)
+
+
+def test_motifs_come_through_a_pipe(tmp_path):
+    text = f"{HEADER}MOTIF a\n{MATRIX}{ROWS}".encode()
+    for number, content in enumerate((text, gzip.compress(text))):
+        pipe = tmp_path / f"pipe{number}"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+        writer.start()
+        assert [motif.identifier for motif in read_meme(pipe).motifs] == ["a"]
+        writer.join()
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (">MA0139.1 CTCF\nA [ 87 167 ]\nC [ 291 145 ]\n", "JASPAR's format; `jaspar2meme"),
+        (">MA0139.1\tCTCF\n87 167 281 56 8\n291 145 49 800 903\n", "JASPAR's format"),
+        (">CCACTAGG\tCTCF(Zf)\t6.1\t-4e4\n0.1 0.2 0.3 0.4\n", "HOMER's format; read_homer"),
+        (">chr1\nACGTACGT\n", "FASTA of sequences"),
+        ("AC  M00001\nXX\nID  V$MYOD\n", "TRANSFAC's format; `transfac2meme`"),
+        ('<?xml version="1.0"?>\n<MEME version="5">\n', "XML or HTML; .* meme.txt"),
+    ],
+)
+def test_a_file_of_another_format_is_named_with_what_converts_it(tmp_path, text, what):
+    with pytest.raises(MotifError, match=rf"m\.meme: is no MEME file: it is .*{what}") as caught:
+        read_meme(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_line_without_end_is_refused_before_it_is_read_whole(tmp_path):
+    path = tmp_path / "m.meme"
+    for content in (b"MEME version 4\n" + b"x" * 2_000_000, b"\0" * 50_000_000):
+        path.write_bytes(gzip.compress(content))
+        with pytest.raises(MotifError, match=r"m\.meme:[12]: is a line of more than 1,000,000"):
+            read_meme(path)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_motifs_or_one_line_that_names_the_file(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("meme") / "m.meme"
+    path.write_bytes(f"{HEADER}MOTIF a\n{MATRIX}".encode() + content)
+    with suppress_and_note(MotifError) as errors:
+        assert read_meme(path).motifs
+    for error in errors:
+        assert str(error).startswith(f"{path}:")
+        assert "\n" not in str(error)
+
+
+@contextmanager
+def suppress_and_note(kind: type[Exception]) -> Iterator[list[Exception]]:
+    """Yield a list, to which an error of this kind is added instead of being raised."""
+    noted: list[Exception] = []
+    try:
+        yield noted
+    except kind as error:
+        noted.append(error)
 
 
 @pytest.mark.parametrize(("name", "n_motifs"), [("H12CORE.meme.gz", 1443), ("MA0139.1.meme", 1)])

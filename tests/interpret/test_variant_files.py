@@ -1,9 +1,16 @@
 """Reading variants: each allele once, whatever the format; what has no sequence is counted."""
 
+import gzip
+import io
 import math
+import os
+import sys
+import threading
 
 import pysam
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from epipam.interpret.variant_files import (
     BREAKEND,
@@ -47,6 +54,9 @@ def formats(plain, folder):
     bgzip = folder / "b.vcf.gz"
     pysam.tabix_compress(str(plain), str(bgzip))
     yield bgzip
+    plain_gzip = folder / "g.vcf.gz"
+    plain_gzip.write_bytes(gzip.compress(plain.read_bytes()))
+    yield plain_gzip
     for name, mode in (("c.bcf", "wb"), ("d.bcf", "wb0")):
         with (
             pysam.VariantFile(str(plain)) as given,
@@ -161,3 +171,104 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         VariantReader(tmp_path / "absent.vcf").require()
     with pytest.raises(VariantError, match="is a folder"):
         VariantReader(tmp_path).require()
+
+
+FOUND = [("chr1", 11), ("chr1", 20), ("chr1", 20), ("chr1", 30)]
+
+
+def test_each_format_is_read_from_a_pipe_that_is_opened_once(write, tmp_path):
+    for number, path in enumerate(formats(write(HEADER + RECORDS), tmp_path)):
+        pipe = tmp_path / f"pipe{number}"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=(path.read_bytes(),))
+        writer.start()
+        reader = VariantReader(pipe)
+        reader.require()
+        assert [(allele.chrom, allele.pos) for allele in reader] == FOUND
+        writer.join()
+        with pytest.raises(VariantError, match="is a pipe, which was read already"):
+            list(reader)
+
+
+def test_a_dash_is_standard_input(monkeypatch):
+    given = io.TextIOWrapper(io.BufferedReader(io.BytesIO((HEADER + RECORDS).encode())))
+    monkeypatch.setattr(sys, "stdin", given)
+    reader = VariantReader("-")
+    reader.require()
+    assert [(allele.chrom, allele.pos) for allele in reader] == FOUND
+
+
+@pytest.mark.parametrize("cut", [-9, 2_000, 20])
+def test_plain_gzip_that_was_cut_short_is_an_error(tmp_path, cut):
+    rows = "".join(f"chr1\t{i}\t.\tA\tG\t.\t.\t.\n" for i in range(1, 9_000))
+    path = tmp_path / "v.vcf.gz"
+    path.write_bytes(gzip.compress((HEADER + rows).encode())[:cut])
+    with pytest.raises(VariantError, match=r"damaged or cut short|no VCF") as caught:
+        list(VariantReader(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bgzip_stream_that_was_cut_between_blocks_is_an_error(write, tmp_path):
+    whole, pipe = tmp_path / "whole.vcf.gz", tmp_path / "pipe"
+    pysam.tabix_compress(str(write(HEADER + RECORDS)), str(whole))
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(whole.read_bytes()[:-28],))
+    writer.start()
+    with pytest.raises(VariantError, match="is cut short"):
+        list(VariantReader(pipe))
+    writer.join()
+
+
+def test_a_reader_that_stops_early_leaves_no_thread(tmp_path):
+    rows = "".join(f"chr1\t{i}\t.\tA\tG\t.\t.\t.\n" for i in range(1, 90_000))
+    path = tmp_path / "v.vcf.gz"
+    path.write_bytes(gzip.compress((HEADER + rows).encode()))
+    before = set(threading.enumerate())
+    alleles = iter(VariantReader(path))
+    assert next(alleles).pos == 1
+    alleles.close()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=60)
+    assert set(threading.enumerate()) <= before
+
+
+def test_latin_1_in_a_header_does_no_harm_and_in_a_record_is_named(tmp_path):
+    path = tmp_path / "v.vcf"
+    header = HEADER.replace("frequency", "fr\u00e9quence").encode("latin-1")
+    path.write_bytes(header + RECORDS.encode())
+    assert [(allele.chrom, allele.pos) for allele in VariantReader(path)] == FOUND
+    path.write_bytes(header + RECORDS.replace("rs1", "r\u00e91").encode("latin-1"))
+    with pytest.raises(VariantError, match=r"record at or after chr1:11 holds .* not UTF-8"):
+        list(VariantReader(path))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_sample_twice_is_named(tmp_path, pack):
+    path = tmp_path / "v.vcf"
+    header = HEADER.replace("INFO\n", "INFO\tFORMAT\ts1\ts2\ts1\n")
+    path.write_bytes(pack((header + "chr1\t1\t.\tA\tG\t.\t.\t.\tGT\t0/1\t0/1\t0/1\n").encode()))
+    with pytest.raises(VariantError, match="has two samples that are called s1"):
+        list(VariantReader(path))
+
+
+def test_an_index_of_another_file_is_not_used(write, tmp_path):
+    path = tmp_path / "v.vcf.gz"
+    pysam.tabix_compress(str(write(HEADER)), str(path))
+    pysam.tabix_index(str(path), preset="vcf", force=True)
+    pysam.tabix_compress(str(write(HEADER + RECORDS)), str(path), force=True)
+    assert [(allele.chrom, allele.pos) for allele in VariantReader(path)] == FOUND
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=300), st.sampled_from([bytes, gzip.compress]))
+def test_any_bytes_are_variants_or_one_line_that_names_the_file(tmp_path_factory, content, pack):
+    path = tmp_path_factory.mktemp("variants") / "v.vcf"
+    path.write_bytes(pack(HEADER.encode() + content))
+    message = f"{path}: "
+    try:
+        n_alleles = len(list(VariantReader(path)))
+    except VariantError as error:
+        message, n_alleles = str(error), 0
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert n_alleles <= 2 * content.count(b"\n") + 150

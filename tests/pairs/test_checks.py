@@ -158,17 +158,15 @@ def patchy_genome(tmp_path_factory, request) -> Genome:
     enhancer=st.integers(1, 25),
     promoter=st.integers(1, 25),
     block=st.sampled_from([1, 7, 64, 8_000_000]),
-    windows_at_once=st.sampled_from([1, 500]),
 )
 def test_all_n_windows_are_found_by_looking_at_each_whatever_the_size_of_blocks(
-    tmp_path_factory, patchy_genome, rows, enhancer, promoter, block, windows_at_once
+    tmp_path_factory, patchy_genome, rows, enhancer, promoter, block
 ):
     sequence = f"{LETTERS}{'N' * 30}"
     path = tmp_path_factory.mktemp("blocks") / "pairs.bedpe"
     table = write_table(path, *(f"c {a} {b} c {d} {e}" for (a, b), (d, e) in rows))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checks, "_BLOCK", block)
-        patch.setattr(checks, "_WINDOWS_AT_ONCE", windows_at_once)
         found = check(table, patchy_genome, enhancer, promoter)
     expected = [
         not is_all_n_by_rule(sequence, *e, enhancer)

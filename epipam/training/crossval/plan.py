@@ -18,7 +18,7 @@ from epipam.models.registry import model_config
 from epipam.store import Store
 from epipam.training.crossval.settings import PUBLISHED, RANDOM, CrossvalSettings
 from epipam.training.fit import initial_network
-from epipam.training.provenance import data_record, store_record, training_record
+from epipam.training.provenance import data_record, training_record
 from epipam.training.settings import TrainSettings
 
 
@@ -157,7 +157,7 @@ class Plan:
         return {
             "protocol": settings.protocol,
             "split": settings.split,
-            "stores": {name: store_record(store) for name, store in self.stores.items()},
+            "stores": {name: store.origin() for name, store in self.stores.items()},
             "models": list(settings.models),
             "alphas": list(settings.alphas),
             "training": records,
