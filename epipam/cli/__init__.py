@@ -14,6 +14,7 @@ COMMANDS = {
     "build-store": "epipam.cli.build_store:build_store",
     "info": "epipam.cli.inspect:info",
     "verify": "epipam.cli.inspect:verify",
+    "repair": "epipam.cli.repair:repair",
     "chiapet": "epipam.cli.chiapet:chiapet",
     "negatives": "epipam.cli.negatives:negatives",
     "audit": "epipam.cli.audit:audit",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from epipam.store.merging import MergedStore, merge_stores
     from epipam.store.reader import Damage, Rows, Store
+    from epipam.store.repair import Repair, repair_store
     from epipam.store.settings import StoreSettings
     from epipam.store.writer import BuildResult, build_store
 
@@ -13,22 +14,26 @@ __all__ = [
     "BuildResult",
     "Damage",
     "MergedStore",
+    "Repair",
     "Rows",
     "Store",
     "StoreSettings",
     "build_store",
     "merge_stores",
+    "repair_store",
 ]
 
 _MODULES = {
     "BuildResult": "writer",
     "Damage": "reader",
     "MergedStore": "merging",
+    "Repair": "repair",
     "Rows": "reader",
     "Store": "reader",
     "StoreSettings": "settings",
     "build_store": "writer",
     "merge_stores": "merging",
+    "repair_store": "repair",
 }
 
 

@@ -87,7 +87,7 @@ def merge_stores(
         attributes = _whole_attributes(stores, summaries)
         finish(work.path, attributes)
         put_in_place(work.path, out)
-    return MergedStore(out, attributes)
+    return MergedStore(out, schema.without_files(attributes))
 
 
 def _require_parts_of_one_build(stores: list[Store]) -> None:
@@ -151,6 +151,7 @@ def _whole_attributes(stores: list[Store], groups: dict[str, dict[str, Any]]) ->
         first["augmentation"]["copies"],
         first["augmentation"]["max_shift"],
         first["seed"],
+        **first[schema.LAYOUT],
     )
     pairs = {
         **first["pairs"],
