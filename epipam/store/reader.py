@@ -128,11 +128,11 @@ class Store:
         self._checks = FileChecks(self._folder, str(self.path), own.get(schema.FILES, {}))
         if check_sizes:
             self._checks.require_sizes()
-        self._arrays = _Arrays(os.getpid(), {})
+        self._arrays = _Arrays.of_this_process()
         self._chunk_readers: dict[tuple[str, str], ChunkReader | None] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_arrays": _Arrays(0, {}), "_chunk_readers": {}}
+        return {**self.__dict__, "_arrays": _Arrays(0, {}, {}), "_chunk_readers": {}}
 
     @property
     def contigs(self) -> tuple[str, ...]:
@@ -217,6 +217,8 @@ class Store:
         own = f"{contig}/{schema.METADATA_FILE}"
         try:
             metadata = self._folder.read(own)
+            if not self._checks.is_intact(own, metadata):
+                raise self._damaged(own, "differs from what was written")
             digests = json.loads(metadata)["attributes"][schema.ATTRIBUTE]["digests"]
             for name, written in digests.items():
                 data = self._folder.read(f"{contig}/{name}")
@@ -333,7 +335,7 @@ class Store:
     def _array(self, contig: str, name: str) -> zarr.Array:
         opened = self._arrays
         if opened.process != os.getpid():
-            opened = self._arrays = _Arrays(os.getpid(), {})
+            opened = self._arrays = _Arrays.of_this_process()
         array = opened.by_name.get((contig, name))
         if array is None:
             array = opened.by_name[contig, name] = self._open(contig, name)
@@ -350,7 +352,9 @@ class Store:
         if name in _ROW_ARRAYS and n_rows != self.n_rows(contig):
             raise self._damaged(where, f"has {n_rows} rows, not {self.n_rows(contig)}")
         # To Zarr a file that is not there, or empty, is a chunk of zeros; the writer leaves none.
-        sizes = self._folder.sizes(where)
+        sizes = self._arrays.sizes.get(contig)
+        if sizes is None:  # of a contig at a time: a URL takes a while to list
+            sizes = self._arrays.sizes[contig] = self._folder.sizes(contig)
         for number in range(-(-n_rows // (array.shards or array.chunks)[0])):
             file = chunk_file(number, array.ndim)
             if not (size := sizes.get(f"{where}/{file}")):
@@ -371,10 +375,15 @@ class Store:
 
 
 class _Arrays(NamedTuple):
-    """Arrays that a process has opened, by contig and name."""
+    """Arrays that a process has opened, by contig and name, and sizes of files by contig."""
 
     process: int
     by_name: dict[tuple[str, str], zarr.Array]
+    sizes: dict[str, dict[str, int]]
+
+    @classmethod
+    def of_this_process(cls) -> _Arrays:
+        return cls(os.getpid(), {}, {})
 
 
 def _errors(*of_zarr: type[Exception]) -> tuple[type[Exception], ...]:

@@ -97,14 +97,7 @@ def _jobs(store: Store, genome: Genome, pairs_path: Path) -> list[ContigJob]:
     """Return what the store's build had to write."""
     own = store.attributes
     _require_inputs(store, genome, pairs_path)
-    settings = StoreSettings(
-        own["enhancer_length"],
-        own["promoter_length"],
-        own["augmentation"]["copies"],
-        own["augmentation"]["max_shift"],
-        own["seed"],
-        **own[schema.LAYOUT],
-    )
+    settings = StoreSettings.of_attributes(own)
     chosen = ContigPart(genome, own[PART]["contigs"]) if PART in own else None
     table, _, _ = read_table(pairs_path, own["pairs"]["label_column"], "skip", chosen)
     check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
