@@ -260,6 +260,9 @@ class PairLoader:
         Whether batches lie in memory from which a GPU copies faster.
     """
 
+    # Lightning asks a loader that has a sampler for this as well.
+    batch_sampler = None
+
     def __init__(
         self,
         batches: PairBatches,

@@ -29,6 +29,7 @@ MESSAGE_BYTES = 4_000_000
 # Requests under way for each worker.
 _PREFETCHED = 2
 _LOOK_SECONDS = 1.0
+_MODULE_OF_HANDLER = "torch.utils.data._utils.signal_handling"
 _DIED = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)(?: is killed by signal: (\w+))?")
 
 
@@ -169,13 +170,16 @@ class _DeathsWhileWaiting:
     the rest would be waited for in vain.
     """
 
-    def __init__(self, of_torch: Callable[[int, FrameType | None], object]) -> None:
-        self.of_torch = of_torch
+    def __init__(self, of_torch: Callable[[int, FrameType | None], object], before: Any) -> None:
+        self.of_torch = of_torch  # which calls the one before it
+        self.before = before
         self.waiting = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.waiting:
             self.of_torch(number, frame)
+        elif callable(self.before):
+            self.before(number, frame)
 
 
 @contextmanager
@@ -198,6 +202,7 @@ def _noticing_deaths() -> Iterator[None]:
         return
     yield
     # By now torch has set its own, which it does once in a process.
-    handler = signal.getsignal(signal.SIGCHLD)
-    if callable(handler):
-        signal.signal(signal.SIGCHLD, _DeathsWhileWaiting(handler))
+    found = signal.getsignal(signal.SIGCHLD)
+    if callable(found) and getattr(found, "__module__", "") == _MODULE_OF_HANDLER:
+        before = None if found is handler else handler
+        signal.signal(signal.SIGCHLD, _DeathsWhileWaiting(found, before))
