@@ -36,6 +36,7 @@ JOBS: dict[str, dict[str, Command]] = {
         "build-store": Command("build_store:build_store", "Pack the windows of pairs into a store"),
         "info": Command("inspect:info", "Say what is in a store or a model"),
         "verify": Command("inspect:verify", "Compare a store's files with their digests"),
+        "repair": Command("repair:repair", "Rebuild the damaged contigs of a store"),
     },
     "Train and judge": {
         "train": Command("train:train", "Train a model, chromosomes held out"),

@@ -26,6 +26,9 @@ from .encoding import (
 from .fasta import (
     Genome as Genome,
 )
+from .fasta_index import (
+    quiet_htslib as quiet_htslib,
+)
 from .lengths import (
     ContigLengths as ContigLengths,
     read_contig_lengths as read_contig_lengths,
@@ -33,6 +36,9 @@ from .lengths import (
 from .packed_contig import (
     ContigMemory as ContigMemory,
     PackedContig as PackedContig,
+)
+from .text_lines import (
+    read_lines as read_lines,
 )
 from .windows import (
     ALL_N as ALL_N,

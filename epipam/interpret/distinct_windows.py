@@ -13,7 +13,6 @@ import numpy as np
 
 from epipam.loading.loader import require_contigs
 from epipam.store import Store, schema
-from epipam.store.chunks import ChunkReader
 
 ANCHORS = ("enhancer", "promoter")
 
@@ -52,7 +51,6 @@ def distinct_windows(store: Store, contigs: Sequence[str], anchor: str) -> Itera
         For no chromosome, or one the store does not have.
     """
     require_contigs(store, contigs)
-    reader = ChunkReader(store)
     for contig in contigs:
         row, label = _first_rows(store, contig, anchor)
         chunk = store.chunk_rows(contig)
@@ -60,7 +58,7 @@ def distinct_windows(store: Store, contigs: Sequence[str], anchor: str) -> Itera
         cuts = np.searchsorted(row, bounds)
         for start, low, high in zip(bounds.tolist(), cuts[:-1], cuts[1:], strict=False):
             if low < high:
-                packed = getattr(reader.read(contig, start, start + chunk), anchor)
+                packed = getattr(store.read(contig, start, start + chunk), anchor)
                 yield Windows(packed[row[low:high] - start], label[low:high])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +48,7 @@ class ChunkRows(NamedTuple):
 
 
 class BatchArrays(NamedTuple):
-    """Memory for a batch's columns, which are as `Batch` has them, with room for all its rows."""
+    """The columns of a batch, as `Batch` has them, before torch gets them."""
 
     enhancer: np.ndarray
     promoter: np.ndarray
@@ -57,33 +56,20 @@ class BatchArrays(NamedTuple):
     contig: np.ndarray
     pair: np.ndarray
 
-
-class Column(NamedTuple):
-    """Type and shape of what a batch has of each row."""
-
-    dtype: torch.dtype
-    row_shape: tuple[int, ...]
-
-    @property
-    def row_bytes(self) -> int:
-        return self.dtype.itemsize * prod(self.row_shape)
+    def as_tensors(self) -> Batch:
+        """Return the same memory as tensors."""
+        return Batch(*map(torch.from_numpy, self))
 
 
-def batch_columns(enhancer_length: int, promoter_length: int) -> list[Column]:
-    """Return what the columns of a batch are, in the order of `Batch`, for lengths in bp."""
-    return [
-        Column(torch.uint8, (packed_length(enhancer_length),)),
-        Column(torch.uint8, (packed_length(promoter_length),)),
-        Column(torch.int8, ()),
-        Column(torch.int32, ()),
-        Column(torch.int64, ()),
-    ]
+def bytes_per_row(enhancer_length: int, promoter_length: int) -> int:
+    """Return how many bytes a row of a batch takes, for windows of lengths in bp."""
+    others = np.int8, np.int32, np.int64
+    n_others = sum(np.dtype(kind).itemsize for kind in others)
+    return packed_length(enhancer_length) + packed_length(promoter_length) + n_others
 
 
 class Block(NamedTuple):
     """Rows of a block as they were read, and the order in which batches are cut from them.
-
-    A batch's windows are copied once, from here to where the batch is.
 
     Attributes
     ----------
@@ -130,13 +116,11 @@ class Block(NamedTuple):
             order=np.arange(len(key)) if order_of is None else order_of(key),
         )
 
-    def copy_to(self, batch: BatchArrays, start: int, stop: int) -> np.ndarray:
-        """Write rows [start, stop) of the order to the beginning of a batch; return their keys."""
+    def cut(self, start: int, stop: int) -> tuple[BatchArrays, np.ndarray]:
+        """Return rows [start, stop) of the order as a batch of its own memory, and their keys."""
         rows = self.order[start:stop]
-        for name, column in batch._asdict().items():
-            _take(getattr(self, name), rows, column[: len(rows)])
-        keys: np.ndarray = self.key[rows]
-        return keys
+        columns = (getattr(self, name) for name in BatchArrays._fields)
+        return BatchArrays(*(np.take(column, rows, axis=0) for column in columns)), self.key[rows]
 
 
 def _take(rows: np.ndarray, which: np.ndarray, place: np.ndarray) -> None:

@@ -3,38 +3,31 @@
 `epipam.loading.epoch_plan` says which rows make up an epoch's batches; here they are read,
 shuffled, augmented and handed out. Memory is that of the blocks that are open at
 one time, which hold `buffer_rows` rows.
-
-A worker is asked for several neighbouring batches at a time, those of its share of the open blocks,
-and writes them into memory that it shares with this process.
 """
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
 from epipam.errors import RequestError
 from epipam.genome.encoding import reverse_complement, shift
 from epipam.genome.windows import keyed_draw, keyed_integers
-from epipam.loading.blocks import COPY, PAIR, Batch, BatchArrays, Block, ChunkRows, batch_columns
+from epipam.loading.blocks import COPY, PAIR, Batch, BatchArrays, Block, ChunkRows, bytes_per_row
 from epipam.loading.epoch_plan import Chunks, Draw, Epoch, EpochOrder, eligible
-from epipam.loading.exchange import Exchange, Request, Slots
-from epipam.runtime.memory import keep_freed_memory
+from epipam.loading.workers import MESSAGE_BYTES, Crew, Request
 from epipam.store import Store
-from epipam.store.chunks import ChunkReader
 
 BATCH_SIZE = 100
 BUFFER_ROWS = 24_000
 
 __all__ = ["Batch", "LoaderSettings", "PairBatches", "PairLoader", "require_contigs"]
-
-# Requests under way for each worker.
-_PREFETCHED = 2
 
 
 @dataclass(frozen=True)
@@ -68,8 +61,8 @@ class LoaderSettings:
 class PairBatches(Dataset[Batch]):
     """The batches of some chromosomes of a store, addressed by (epoch, number of the batch).
 
-    An item is a whole batch, the same in whichever process it is read. A process keeps the blocks
-    whose batches it is reading, and no more.
+    An item is a whole batch, the same in whichever process or thread it is read. A thread keeps the
+    blocks whose batches it is reading, and no more.
 
     Parameters
     ----------
@@ -131,47 +124,38 @@ class PairBatches(Dataset[Batch]):
                 f"{store.path}: {self.order.n_rows} training rows on {', '.join(contigs)} are "
                 f"fewer than one batch of {settings.batch_size}{shared}: make the batch smaller"
             )
-        self._reader = ChunkReader(store)
-        self._epoch: Epoch | None = None
-        self._blocks: dict[int, Block] = {}
-        self._chunk: ChunkRows | None = None
+        self._open = _Open()
 
     def __getstate__(self) -> dict[str, object]:
-        kept = {key: value for key, value in self.__dict__.items() if key != "_reader"}
-        return {**kept, "_epoch": None, "_blocks": {}, "_chunk": None}
+        return {key: value for key, value in self.__dict__.items() if key != "_open"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._reader = ChunkReader(self.store)
+        self._open = _Open()
 
     def __len__(self) -> int:
         """Return the number of this rank's batches in an epoch."""
         return self.order.n_batches
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
-        store, size = self.store, self.settings.batch_size
-        columns = batch_columns(store.enhancer_length, store.promoter_length)
-        batch = Batch(*(torch.empty((size, *c.row_shape), dtype=c.dtype) for c in columns))
-        n_rows = self.read(*key, BatchArrays(*(column.numpy() for column in batch)))
-        return Batch(*(column[:n_rows] for column in batch))
+        return self.read(*key).as_tensors()
 
-    def read(self, number: int, batch_number: int, batch: BatchArrays) -> int:
-        """Write a batch of epoch `number` to memory; return how many rows it has."""
-        if self._epoch is None or self._epoch.number != number:
-            self._epoch = self.order.epoch(number)
-            self._blocks = {}
-        block, turn = self._epoch.order[batch_number].tolist()
+    def read(self, number: int, batch_number: int) -> BatchArrays:
+        """Return a batch of epoch `number` as NumPy arrays."""
+        opened = self._open
+        if opened.epoch is None or opened.epoch.number != number:
+            opened.epoch = self.order.epoch(number)
+            opened.blocks = {}
+        block, turn = opened.epoch.order[batch_number].tolist()
         # Blocks of earlier rounds are done with: batches are asked for in order.
         lanes = self.order.lanes
-        for old in [other for other in self._blocks if other // lanes != block // lanes]:
-            del self._blocks[old]
-        if block not in self._blocks:
-            self._blocks[block] = self._read_block(self._epoch, block)
+        for old in [other for other in opened.blocks if other // lanes != block // lanes]:
+            del opened.blocks[old]
+        if block not in opened.blocks:
+            opened.blocks[block] = self._read_block(opened.epoch, block)
         size = self.settings.batch_size
-        keys = self._blocks[block].copy_to(batch, turn * size, (turn + 1) * size)
-        if self.settings.training:
-            self._augment(self._epoch, keys, batch)
-        return len(keys)
+        batch, keys = opened.blocks[block].cut(turn * size, (turn + 1) * size)
+        return self._augmented(opened.epoch, keys, batch) if self.settings.training else batch
 
     def _count_eligible(self) -> Chunks:
         """Count the rows that this role reads in each chunk, streaming what decides it only."""
@@ -205,11 +189,13 @@ class PairBatches(Dataset[Batch]):
 
     def _read_chunk(self, contig: int, start: int, stop: int) -> ChunkRows:
         """Read a chunk, unless it is the last one that was read: neighbouring blocks share one."""
-        if self._chunk is None or (self._chunk.contig, self._chunk.start) != (contig, start):
-            rows = self._reader.read(self.contigs[contig], start, stop)
+        chunk = self._open.chunk
+        if chunk is None or (chunk.contig, chunk.start) != (contig, start):
+            rows = self.store.read(self.contigs[contig], start, stop)
             counted = self._eligible(rows.label, rows.window[:, COPY], rows.window[:, PAIR])
-            self._chunk = ChunkRows(contig, start, rows, np.flatnonzero(counted))
-        return self._chunk
+            chunk = ChunkRows(contig, start, rows, np.flatnonzero(counted))
+            self._open.chunk = chunk
+        return chunk
 
     def _shuffled(self, epoch: Epoch) -> Callable[[np.ndarray], np.ndarray]:
         """Return what orders the rows of a block, from their keys."""
@@ -220,27 +206,47 @@ class PairBatches(Dataset[Batch]):
 
         return order
 
-    def _augment(self, epoch: Epoch, keys: np.ndarray, batch: BatchArrays) -> None:
+    def _augmented(self, epoch: Epoch, keys: np.ndarray, batch: BatchArrays) -> BatchArrays:
         """Shift and turn the windows of a batch, by its rows' keys."""
         settings, store = self.settings, self.store
         drawn_by = (settings.seed, epoch.number)
-        enhancer, promoter = batch.enhancer[: len(keys)], batch.promoter[: len(keys)]
+        enhancer, promoter = batch.enhancer, batch.promoter
         if limit := settings.max_shift:
             moves = keyed_integers(-limit, limit, *drawn_by, Draw.ENHANCER_SHIFT, keys)
-            enhancer[...] = shift(enhancer, store.enhancer_length, moves)
+            enhancer = shift(enhancer, store.enhancer_length, moves)
             moves = keyed_integers(-limit, limit, *drawn_by, Draw.PROMOTER_SHIFT, keys)
-            promoter[...] = shift(promoter, store.promoter_length, moves)
+            promoter = shift(promoter, store.promoter_length, moves)
         if settings.reverse_complement:
             turned = keyed_draw(*drawn_by, Draw.STRAND, keys) % np.uint64(2) == 1
             enhancer[turned] = reverse_complement(enhancer[turned], store.enhancer_length)
             promoter[turned] = reverse_complement(promoter[turned], store.promoter_length)
+        return batch._replace(enhancer=enhancer, promoter=promoter)
 
 
-class PairLoader(DataLoader[Any]):
-    """A DataLoader over `PairBatches` that numbers its passes and can be gone on with.
+class _Open(threading.local):
+    """What a thread has in memory of the epoch that it reads."""
 
-    Every pass is an epoch of its own, numbered from 0 or by `set_epoch`. Its state is the epoch
-    and how many of its batches were handed out; the pass after `load_state_dict` begins there.
+    def __init__(self) -> None:
+        self.epoch: Epoch | None = None
+        self.blocks: dict[int, Block] = {}
+        self.chunk: ChunkRows | None = None
+
+
+@dataclass
+class _Pass:
+    """One epoch as it is handed out: its number, and how many of its batches were."""
+
+    epoch: int
+    served: int
+
+
+class PairLoader:
+    """Iterates over the batches of `PairBatches`; every pass is an epoch of its own.
+
+    Passes are numbered from 0, or by `set_epoch`. Several may be under way at one time, in several
+    threads too; each has its own workers. The loader's state is that of the pass that was begun
+    last: its epoch and how many of its batches were handed out. The pass after `load_state_dict`
+    begins there.
 
     Parameters
     ----------
@@ -250,7 +256,12 @@ class PairLoader(DataLoader[Any]):
         Worker processes; 0 loads in this one. The batches are the same.
     start_method
         `fork`, `spawn` or `forkserver` for the workers; None is Python's default.
+    pin_memory
+        Whether batches lie in memory from which a GPU copies faster.
     """
+
+    # Lightning asks a loader that has a sampler for this as well.
+    batch_sampler = None
 
     def __init__(
         self,
@@ -261,57 +272,107 @@ class PairLoader(DataLoader[Any]):
         pin_memory: bool = False,
     ) -> None:
         self.batches = batches
-        self.position = _Position()
-        self.pinned = pin_memory
-        self.exchange = Exchange(
-            batches,
-            batch_size=batches.settings.batch_size,
-            enhancer_length=batches.store.enhancer_length,
-            promoter_length=batches.store.promoter_length,
-            together=batches.order.batches_together(workers) if workers else 1,
-            slots=Slots.needed(_PREFETCHED * workers),
-        )
-        self.slots = Slots(self.exchange)
-        super().__init__(
-            self.exchange,
-            batch_size=None,
-            sampler=_Numbers(batches.order, max(1, workers), self.slots, self.position),
-            collate_fn=_as_it_is,
-            num_workers=workers,
-            prefetch_factor=_PREFETCHED if workers else None,
-            multiprocessing_context=start_method if workers else None,
-            persistent_workers=workers > 0,
-            worker_init_fn=_prepare_worker,
-            # Of its own: a DataLoader draws from it at every start, and drawing from the global one
-            # would move the dropout of a resumed run.
-            generator=torch.Generator(),
-        )
+        self.num_workers = workers
+        self.start_method = start_method
+        self.pin_memory = pin_memory
+        self._pass = _Pass(0, 0)
+        self._begun = False
+        self._beginning = threading.Lock()
+        self._idle: list[Crew] = []
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        # All of it happens at the first batch: Lightning resumes a run by asking for an iterator
-        # first, and saying which epoch it is for afterwards.
-        self.position.begin_pass()
-        if self.num_workers:
-            self.exchange.open()
-        self.slots.begin_pass()
-        for message in super().__iter__():
-            for batch in self.slots.take(message):
-                self.position.served += 1
-                yield Batch(*(c.pin_memory() for c in batch)) if self.pinned else batch
+    def __getstate__(self) -> dict[str, object]:
+        return {key: v for key, v in self.__dict__.items() if key not in ("_beginning", "_idle")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._beginning = threading.Lock()
+        self._idle = []
 
     def __len__(self) -> int:
         return len(self.batches)
 
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches of the next epoch, which is begun with the first of them.
+
+        Raises
+        ------
+        StoreError
+            Where files of the store are missing or damaged.
+        EpipamError
+            Where a worker died.
+        """
+        # Not before: Lightning resumes a run by asking for an iterator first, and saying which
+        # epoch it is for afterwards.
+        begun = self._begin_pass()
+        for arrays in self._from_workers(begun) if self.num_workers else self._from_here(begun):
+            begun.served += 1
+            batch = arrays.as_tensors()
+            yield Batch(*(c.pin_memory() for c in batch)) if self.pin_memory else batch
+
+    @property
+    def sampler(self) -> PairLoader:
+        """What Lightning numbers the epochs of a DataLoader by."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Number the next pass; Lightning calls this at the start of every epoch.
+
+        The number of a pass that is under way, or was just gone back to, changes nothing.
+        """
+        if epoch != self._pass.epoch or self._pass.served >= len(self):
+            self._go_on(epoch, 0)
+
     def state_dict(self) -> dict[str, int]:
         """Return where this loader stands: plain integers."""
-        position = self.position
-        if position.served >= len(self):
-            return {"epoch": position.epoch + 1, "served": 0}
-        return {"epoch": position.epoch, "served": position.served}
+        begun = self._pass
+        if begun.served >= len(self):
+            return {"epoch": begun.epoch + 1, "served": 0}
+        return {"epoch": begun.epoch, "served": begun.served}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where `state_dict` was taken."""
-        self.position.go_on(int(state["epoch"]), int(state["served"]))
+        self._go_on(int(state["epoch"]), int(state["served"]))
+
+    def close(self) -> None:
+        """End the workers that wait for the next pass; they end by themselves with the loader."""
+        self._idle.clear()
+
+    def _begin_pass(self) -> _Pass:
+        with self._beginning:
+            if self._begun:
+                self._pass = _Pass(self._pass.epoch + 1, 0)
+            self._begun = True
+            return self._pass
+
+    def _go_on(self, epoch: int, served: int) -> None:
+        with self._beginning:
+            self._pass, self._begun = _Pass(epoch, served), False
+
+    def _from_here(self, begun: _Pass) -> Iterator[BatchArrays]:
+        batches = copy.copy(self.batches)  # whose open blocks are those of this pass
+        for number in range(begun.served, len(self)):
+            yield batches.read(begun.epoch, number)
+
+    def _from_workers(self, begun: _Pass) -> Iterator[BatchArrays]:
+        try:
+            crew = self._idle.pop()
+        except IndexError:
+            crew = Crew(
+                self.batches, str(self.batches.store.path), self.num_workers, self.start_method
+            )
+        yield from crew.read(self._requests(begun))
+        self._idle.append(crew)
+
+    def _requests(self, begun: _Pass) -> Iterator[Request]:
+        """Yield what a pass still has to ask for."""
+        store, order = self.batches.store, self.batches.order
+        row_bytes = bytes_per_row(store.enhancer_length, store.promoter_length)
+        most = MESSAGE_BYTES // (row_bytes * self.batches.settings.batch_size)
+        together = max(1, min(most, order.batches_together(self.num_workers)))
+        epoch, served = begun.epoch, begun.served
+        for asked in order.requests(self.num_workers, together):
+            if asked.stop > served:
+                yield Request(epoch, max(asked.start, served), asked.stop)
 
 
 def require_contigs(store: Store, contigs: Sequence[str]) -> None:
@@ -323,54 +384,3 @@ def require_contigs(store: Store, contigs: Sequence[str]) -> None:
             f"{store.path}: has no chromosome {', '.join(missing)}; "
             f"it has {', '.join(store.contigs)}"
         )
-
-
-class _Position:
-    """Where a loader stands: its epoch, and how many batches of it were handed out."""
-
-    def __init__(self) -> None:
-        self.epoch = 0
-        self.served = 0
-        self._begun = False
-
-    def begin_pass(self) -> None:
-        if self._begun:
-            self.epoch += 1
-            self.served = 0
-        self._begun = True
-
-    def go_on(self, epoch: int, served: int) -> None:
-        self.epoch, self.served, self._begun = epoch, served, False
-
-
-class _Numbers(Sampler[Request]):
-    """What a pass still has to ask for."""
-
-    def __init__(self, order: EpochOrder, workers: int, slots: Slots, position: _Position) -> None:
-        self.order = order
-        self.workers = workers
-        self.slots = slots
-        self.position = position
-
-    def __iter__(self) -> Iterator[Request]:
-        epoch, served = self.position.epoch, self.position.served
-        for asked in self.order.requests(self.workers, self.slots.exchange.together):
-            if asked.stop > served:
-                yield Request(epoch, max(asked.start, served), asked.stop, self.slots.claim())
-
-    def set_epoch(self, epoch: int) -> None:
-        """Number the next pass; Lightning calls this at the start of every epoch.
-
-        The number of a pass that is under way, or was just gone back to, changes nothing.
-        """
-        if epoch != self.position.epoch or self.position.served >= self.order.n_batches:
-            self.position.go_on(epoch, 0)
-
-
-def _as_it_is(item: Any) -> Any:
-    return item
-
-
-def _prepare_worker(_: int) -> None:
-    # A worker allocates the same few sizes over and over.
-    keep_freed_memory()

@@ -1,6 +1,7 @@
 # What other rooms and users may use of this room; each name is imported when it is asked for.
 from .attention import (
     position_attention as position_attention,
+    position_scores as position_scores,
 )
 from .calibration import (
     METHODS as METHODS,
@@ -25,6 +26,11 @@ from .epipam import (
     Epipam as Epipam,
     EpipamConfig as EpipamConfig,
 )
+from .first_convolution import (
+    KMER as KMER,
+    KmerConvolution as KmerConvolution,
+    kmer_codes as kmer_codes,
+)
 from .first_layer import (
     FirstLayer as FirstLayer,
     KernelActivations as KernelActivations,
@@ -36,14 +42,10 @@ from .folder import (
     RUN_MODEL as RUN_MODEL,
     WEIGHTS_FILE as WEIGHTS_FILE,
     is_on_hub as is_on_hub,
+    model_record as model_record,
 )
 from .hub import (
     push_model as push_model,
-)
-from .kmer_convolution import (
-    KMER as KMER,
-    KmerConvolution as KmerConvolution,
-    kmer_codes as kmer_codes,
 )
 from .kmer_gbm import (
     KmerGbm as KmerGbm,
@@ -63,9 +65,6 @@ from .onehot import (
 )
 from .places import (
     local_folder as local_folder,
-)
-from .products import (
-    row_products as row_products,
 )
 from .registry import (
     create_model as create_model,

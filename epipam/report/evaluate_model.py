@@ -25,7 +25,7 @@ from epipam.evaluation.judging import (
 from epipam.evaluation.results import Evaluation
 from epipam.loading.loader import BATCH_SIZE
 from epipam.models import load_model
-from epipam.models.folder import WEIGHTS_FILE
+from epipam.models.folder import WEIGHTS_FILE, model_record
 from epipam.pairs.table import digest
 from epipam.report.evaluation_page import evaluation_page
 from epipam.report.figures import roc_pr_figure

@@ -17,6 +17,9 @@ from .merging.tables import (
     merge_tables as merge_tables,
     refuse_tracks as refuse_tracks,
 )
+from .native.library import (
+    SLOWER_WITHOUT as SLOWER_WITHOUT,
+)
 from .score import (
     TableScorer as TableScorer,
     engine_for as engine_for,

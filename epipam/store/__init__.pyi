@@ -1,7 +1,4 @@
 # What other rooms and users may use of this room; each name is imported when it is asked for.
-from .chunks import (
-    ChunkReader as ChunkReader,
-)
 from .merging import (
     MergedStore as MergedStore,
     merge_stores as merge_stores,
@@ -11,6 +8,10 @@ from .reader import (
     Rows as Rows,
     Store as Store,
     open_store as open_store,
+)
+from .repair import (
+    Repair as Repair,
+    repair_store as repair_store,
 )
 from .schema import (
     WINDOW_COLUMNS as WINDOW_COLUMNS,

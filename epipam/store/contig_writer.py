@@ -113,6 +113,7 @@ def write_contig(job: ContigJob, memory: ContigMemory | None = None) -> dict[str
                 name,
                 (len(rows.plan), packed_length(length)),
                 np.dtype(np.uint8),
+                dimensions=schema.DIMENSIONS[name],
                 chunk_rows=settings.rows_per_chunk,
                 shard_rows=settings.rows_per_shard,
             )
@@ -129,10 +130,11 @@ def write_contig(job: ContigJob, memory: ContigMemory | None = None) -> dict[str
         "negatives": int((label == 0).sum()),
         "rows": len(rows.plan),
         "digests": {name: files.digests[name] for name in sorted(files.digests, key=PurePath)},
+        "files": {name: files.notes[name] for name in sorted(files.notes, key=PurePath)},
     }
     sync_folders(folder)  # each file is synced when it is written
     marker = folder / schema.METADATA_FILE
-    marker.write_bytes(_group_document(summary))
+    marker.write_bytes(schema.group_document(summary))
     sync(marker)
     sync(folder)
     return summary
@@ -239,7 +241,13 @@ def _write_table(
     columns: tuple[str, ...] | None = None,
 ) -> None:
     array = create_array(
-        files, name, values.shape, values.dtype, chunk_rows=chunk_rows, columns=columns
+        files,
+        name,
+        values.shape,
+        values.dtype,
+        chunk_rows=chunk_rows,
+        dimensions=schema.DIMENSIONS[name],
+        columns=columns,
     )
     array[:] = values
 
@@ -261,6 +269,7 @@ def _write_rows(files: WrittenFiles, rows: _Rows, chunk: int) -> None:
         (len(rows.plan), len(columns)),
         np.dtype(np.int64),
         chunk_rows=chunk,
+        dimensions=schema.DIMENSIONS[schema.WINDOW],
         columns=schema.WINDOW_COLUMNS,
     )
     for part in _files_of(array):
@@ -275,13 +284,6 @@ def _write_pairs(files: WrittenFiles, pairs: ContigPairs, chunk: int) -> None:
     _write_table(files, f"{schema.PAIRS}/{schema.LABEL}", pairs.label, chunk)
     for column, lines in pairs.names.items():
         _write_table(files, f"{schema.PAIRS}/{column}", lines, _NAME_BYTES)
-
-
-def _group_document(summary: dict[str, Any]) -> bytes:
-    """Return the metadata of a contig's group, which hold its summary."""
-    attributes = {schema.ATTRIBUTE: summary}
-    group = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
-    return json.dumps(group, indent=2).encode("utf-8")
 
 
 def _lines(names: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ _ALIKE = {
     "promoter_length": "promoter length",
     "augmentation": "augmentation",
     "seed": "seed",
+    schema.LAYOUT: "layout of chunks and shards",
 }
 
 
@@ -88,7 +89,7 @@ def merge_stores(
         attributes = _whole_attributes(stores, summaries)
         finish(work.path, attributes)
         put_in_place(work.path, out)
-    return MergedStore(out, attributes)
+    return MergedStore(out, schema.without_files(attributes))
 
 
 def _require_parts_of_one_build(stores: list[Store]) -> None:
@@ -96,6 +97,11 @@ def _require_parts_of_one_build(stores: list[Store]) -> None:
         if PART not in store.attributes:
             raise RequestError(
                 f"{store.path}: is a whole store, no part of one: build-store --contigs makes parts"
+            )
+        if schema.LAYOUT not in store.attributes:
+            raise RequestError(
+                f"{store.path}: is a part of format {store.attributes['format_version']}, and this "
+                f"epipam merges those of format {schema.FORMAT_VERSION}: build it again"
             )
     first, *others = stores
     for path, what in _ALIKE.items():
@@ -146,13 +152,6 @@ def _copy(store: Store, name: str, folder: Path) -> None:
 def _whole_attributes(stores: list[Store], groups: dict[str, dict[str, Any]]) -> dict[str, Any]:
     own = [store.attributes for store in stores]
     first = own[0]
-    settings = StoreSettings(
-        first["enhancer_length"],
-        first["promoter_length"],
-        first["augmentation"]["copies"],
-        first["augmentation"]["max_shift"],
-        first["seed"],
-    )
     pairs = {
         **first["pairs"],
         "stored": sum(attributes["pairs"]["stored"] for attributes in own),
@@ -160,5 +159,7 @@ def _whole_attributes(stores: list[Store], groups: dict[str, dict[str, Any]]) ->
             [first[PART]["unplaced"], *(attributes["pairs"]["skipped"] for attributes in own)]
         ),
     }
-    whole = root_attributes(first["genome"]["name"], pairs, settings, groups)
+    whole = root_attributes(
+        first["genome"]["name"], pairs, StoreSettings.of_attributes(first), groups
+    )
     return {**whole, **{key: first[key] for key in ("format_version", "created_by")}}

@@ -18,6 +18,8 @@ from epipam.errors import EpipamError, StoreError
 from epipam.pairs.table import COLUMNS, digest
 from epipam.runtime.locations import LocalFolder, RemoteFolder, describe_outage, locate, outages
 from epipam.store import schema
+from epipam.store.chunks import ERRORS, ChunkReader, chunk_file, chunk_reader
+from epipam.store.file_checks import FileChecks, damaged
 
 _ROW_ARRAYS = (schema.ENHANCER, schema.PROMOTER, schema.LABEL, schema.WINDOW)
 # Files of a URL that are in memory at one time while they are verified.
@@ -86,27 +88,32 @@ def open_store(path: str | Path) -> Store:
 class Store:
     """A store opened for reading; pickles, and opens its arrays lazily in each process.
 
+    Several threads may read at once. A file is compared with its checksum when it is first used.
+
     Parameters
     ----------
     path
         Folder of the store, or its URL (`s3://bucket/pairs.zarr`).
+    check_sizes
+        Whether to compare the sizes of its files with those that were written.
 
     Attributes
     ----------
     path
         The folder as a Path, or the URL as text.
     attributes
-        The root's own attributes, as `schema.json` has them.
+        The root's own attributes, as `schema.json` has them, without `files`.
 
     Raises
     ------
     StoreError
-        Where the folder is no store, or a store this version cannot read.
+        Where the folder is no store, or a store this version cannot read, and where files are
+        missing or not as long as they were written.
     EpipamError
         Where a URL cannot be reached.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, check_sizes: bool = True) -> None:
         place = locate(path)
         self.path: Path | str
         self._folder: LocalFolder | RemoteFolder
@@ -116,13 +123,16 @@ class Store:
             self.path, self._folder = place, LocalFolder(place)
             if not place.exists():
                 raise StoreError(f"{place}: no such store")
-        self.attributes = schema.validate_attributes(self._root_attributes(), str(self.path))
-        self._arrays: dict[tuple[str, str], zarr.Array] = {}
-        self._files: dict[str, frozenset[str]] = {}
-        self._pid = os.getpid()
+        own = schema.validate_attributes(self._root_attributes(), str(self.path))
+        self.attributes = schema.without_files(own)
+        self._checks = FileChecks(self._folder, str(self.path), own.get(schema.FILES, {}))
+        if check_sizes:
+            self._checks.require_sizes()
+        self._arrays = _Arrays.of_this_process()
+        self._chunk_readers: dict[tuple[str, str], ChunkReader | None] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_arrays": {}, "_files": {}}
+        return {**self.__dict__, "_arrays": _Arrays(0, {}, {}), "_chunk_readers": {}}
 
     def origin(self) -> dict[str, Any]:
         """Return what tells this store from another: digests of genome and pairs, shifts, seed."""
@@ -159,8 +169,9 @@ class Store:
         StoreError
             Where files of the store are missing or damaged.
         """
+        stop = min(stop, self.n_rows(contig))
         if isinstance(self._folder, LocalFolder):
-            return Rows(*(self._read(contig, name, start, stop) for name in _ROW_ARRAYS))
+            return Rows(*(self._read_chunk(contig, name, start, stop) for name in _ROW_ARRAYS))
         for name in _ROW_ARRAYS:
             self._array(contig, name)
         # Together: the time that a URL takes is that of its answers, one after the other.
@@ -210,6 +221,8 @@ class Store:
         own = f"{contig}/{schema.METADATA_FILE}"
         try:
             metadata = self._folder.read(own)
+            if not self._checks.is_intact(own, metadata):
+                raise self._damaged(own, "differs from what was written")
             digests = json.loads(metadata)["attributes"][schema.ATTRIBUTE]["digests"]
             for name, written in digests.items():
                 data = self._folder.read(f"{contig}/{name}")
@@ -226,12 +239,14 @@ class Store:
         """Compare every file of a contig's arrays with its SHA-256 at writing time."""
         own = f"{contig}/{schema.METADATA_FILE}"
         try:
-            document = json.loads(self._folder.read(own))
-            digests = dict(document["attributes"][schema.ATTRIBUTE]["digests"])
+            text = self._folder.read(own)
+            digests = dict(json.loads(text)["attributes"][schema.ATTRIBUTE]["digests"])
         except FileNotFoundError:
             return Verdict(1, (Damage(own, "is missing"),))
         except (OSError, ValueError, KeyError, TypeError):
             return Verdict(1, (Damage(own, "cannot be read"),))
+        if not self._checks.is_intact(own, text):
+            return Verdict(1, (Damage(own, "differs from what was written"),))
         damage = []
         for name, found in self._digests([f"{contig}/{name}" for name in digests]):
             if found is None:
@@ -239,6 +254,16 @@ class Store:
             elif found != digests[name.removeprefix(f"{contig}/")]:
                 damage.append(Damage(name, "differs from what was written"))
         return Verdict(len(digests), tuple(damage))
+
+    def require_written(self, contig: str, folder: Path) -> None:
+        """Raise a StoreError unless a folder holds just the files that were written of a contig.
+
+        Parameters
+        ----------
+        folder
+            What the contig's group lies in, or something like it.
+        """
+        FileChecks(LocalFolder(folder), str(folder), self._checks.below(contig)).require_all()
 
     def size_on_disk(self) -> int:
         """Return the bytes of all files of the store."""
@@ -277,24 +302,52 @@ class Store:
                 f"{self.path}: is no epipam store; epipam build-store makes one"
             ) from None
 
-    def _read(
-        self, contig: str, name: str, start: int | None = None, stop: int | None = None
-    ) -> np.ndarray:
-        array = self._array(contig, name)
+    def _read(self, contig: str, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        array, where = self._array(contig, name), f"{contig}/{name}"
+        stop = array.shape[0] if stop is None else min(stop, array.shape[0])
+        rows_per_file = (array.shards or array.chunks)[0]
+        for number in range(start // rows_per_file, -(-stop // rows_per_file)):
+            self._checks.require_intact(f"{where}/{chunk_file(number, array.ndim)}")
         try:
             return np.asarray(array[start:stop])
         except _errors(ValueError, RuntimeError) as error:
-            raise self._unreadable(f"{contig}/{name}", "cannot be read", error) from error
+            raise self._unreadable(where, "cannot be read", error) from error
+
+    def _read_chunk(self, contig: str, name: str, start: int, stop: int) -> np.ndarray:
+        """Read rows of one chunk past Zarr; other rows, and damaged ones, are left to Zarr."""
+        try:
+            reader = self._chunk_reader(contig, name)
+            rows = None if reader is None else reader(start, stop)
+        except ERRORS:
+            # To Zarr, a file that was emptied since it was checked is full of zeros.
+            self._checks.forget(f"{contig}/{name}")
+            rows = None
+        return self._read(contig, name, start, stop) if rows is None else rows
+
+    def _chunk_reader(self, contig: str, name: str) -> ChunkReader | None:
+        """Return what reads an array's chunks past Zarr, None where they lie in another way."""
+        key, where = (contig, name), f"{contig}/{name}"
+        if key not in self._chunk_readers:
+            self._checks.require_intact(f"{where}/{schema.METADATA_FILE}")
+            self._chunk_readers[key] = chunk_reader(
+                Path(self.path, contig, name),
+                self.n_rows(contig),
+                lambda file: self._checks.require_intact(f"{where}/{file}"),
+            )
+        return self._chunk_readers[key]
 
     def _array(self, contig: str, name: str) -> zarr.Array:
-        if self._pid != os.getpid():
-            self._arrays, self._files, self._pid = {}, {}, os.getpid()
-        if (contig, name) not in self._arrays:
-            self._arrays[contig, name] = self._open(contig, name)
-        return self._arrays[contig, name]
+        opened = self._arrays
+        if opened.process != os.getpid():
+            opened = self._arrays = _Arrays.of_this_process()
+        array = opened.by_name.get((contig, name))
+        if array is None:
+            array = opened.by_name[contig, name] = self._open(contig, name)
+        return array
 
     def _open(self, contig: str, name: str) -> zarr.Array:
         where = f"{contig}/{name}"
+        self._checks.require_intact(f"{where}/{schema.METADATA_FILE}")
         try:
             array = zarr.open_array(self._folder.for_zarr(), path=where, mode="r", zarr_format=3)
         except _errors(ValueError, KeyError, TypeError) as error:
@@ -302,13 +355,15 @@ class Store:
         n_rows = array.shape[0]
         if name in _ROW_ARRAYS and n_rows != self.n_rows(contig):
             raise self._damaged(where, f"has {n_rows} rows, not {self.n_rows(contig)}")
-        # To Zarr a file that is not there is a chunk of zeros; the writer leaves none out.
-        if contig not in self._files:
-            self._files[contig] = frozenset(self._folder.sizes(contig))
+        # To Zarr a file that is not there, or empty, is a chunk of zeros; the writer leaves none.
+        sizes = self._arrays.sizes.get(contig)
+        if sizes is None:  # of a contig at a time: a URL takes a while to list
+            sizes = self._arrays.sizes[contig] = self._folder.sizes(contig)
         for number in range(-(-n_rows // (array.shards or array.chunks)[0])):
-            file = "/".join(["c", str(number), *["0"] * (array.ndim - 1)])
-            if f"{where}/{file}" not in self._files[contig]:
-                raise self._damaged(where, f"lacks the file {file}")
+            file = chunk_file(number, array.ndim)
+            if not (size := sizes.get(f"{where}/{file}")):
+                what = "lacks the file" if size is None else "has no bytes in the file"
+                raise self._damaged(where, f"{what} {file}")
         return array
 
     def _unreadable(self, where: str, what: str, error: Exception) -> EpipamError:
@@ -320,8 +375,19 @@ class Store:
         return self._damaged(where, f"{what}: {error}")
 
     def _damaged(self, where: str, what: str) -> StoreError:
-        text = " ".join(what.split())
-        return StoreError(f"{self.path}/{where}: {text}; epipam verify lists what is damaged")
+        return damaged(str(self.path), f"{where}: {what}")
+
+
+class _Arrays(NamedTuple):
+    """Arrays that a process has opened, by contig and name, and sizes of files by contig."""
+
+    process: int
+    by_name: dict[tuple[str, str], zarr.Array]
+    sizes: dict[str, dict[str, int]]
+
+    @classmethod
+    def of_this_process(cls) -> _Arrays:
+        return cls(os.getpid(), {}, {})
 
 
 def _errors(*of_zarr: type[Exception]) -> tuple[type[Exception], ...]:

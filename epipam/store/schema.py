@@ -13,7 +13,7 @@ from typing import Any
 from epipam.errors import StoreError
 
 FORMAT = "epipam-store"
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 ATTRIBUTE = "epipam"
 
 # Measured in bench/chunks.py: see "Chunks and shards" in store/README.md.
@@ -36,9 +36,33 @@ WINDOW_COLUMNS = (
     "promoter_start",
 )
 PAIRS = "pairs"
+FILES = "files"
+LAYOUT = "layout"
 REGION = "region"
 REGION_COLUMNS = ("pair", "enhancer_start", "enhancer_end", "promoter_start", "promoter_end")
 NAME_COLUMNS = ("enhancer_name", "promoter_name")
+
+# Names of the arrays' dimensions: what has one name within a group has one length.
+DIMENSIONS = {
+    ENHANCER: ("row", "enhancer_byte"),
+    PROMOTER: ("row", "promoter_byte"),
+    LABEL: ("row",),
+    WINDOW: ("row", "window_column"),
+    f"{PAIRS}/{REGION}": ("pair", "region_column"),
+    f"{PAIRS}/{LABEL}": ("pair",),
+    **{f"{PAIRS}/{column}": (f"{column}_byte",) for column in NAME_COLUMNS},
+}
+
+
+def group_document(own: dict[str, Any]) -> bytes:
+    """Return the metadata of a Zarr v3 group with attributes of ours, as its file holds them."""
+    group = {"zarr_format": 3, "node_type": "group", "attributes": {ATTRIBUTE: own}}
+    return (json.dumps(group, indent=2) + "\n").encode("utf-8")
+
+
+def without_files(own: dict[str, Any]) -> dict[str, Any]:
+    """Return a store's attributes without `files`, which is long and of use to `Store` alone."""
+    return {key: value for key, value in own.items() if key != FILES}
 
 
 def validate_attributes(attributes: dict[str, Any], where: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from epipam.errors import RequestError
 from epipam.genome.windows import ENHANCER_LENGTH, MAX_SHIFT, PROMOTER_LENGTH
@@ -58,3 +59,15 @@ class StoreSettings:
             value = getattr(self, name)
             if not smallest <= value <= largest:
                 raise RequestError(f"{name} is {value} but must be from {smallest} to {largest}")
+
+    @classmethod
+    def of_attributes(cls, own: dict[str, Any]) -> StoreSettings:
+        """Return the settings by which a store was built, from its attributes; since format 1.2."""
+        return cls(
+            enhancer_length=own["enhancer_length"],
+            promoter_length=own["promoter_length"],
+            augment=own["augmentation"]["copies"],
+            max_shift=own["augmentation"]["max_shift"],
+            seed=own["seed"],
+            **own[schema.LAYOUT],
+        )

@@ -109,10 +109,8 @@ def finish(folder: Path, attributes: dict[str, Any]) -> None:
 
 def root_document(attributes: dict[str, Any], where: str) -> bytes:
     """Return the root group's metadata, which holds a store's attributes, after checking them."""
-    attributes = {schema.ATTRIBUTE: attributes}
-    schema.validate_attributes(attributes, where)
-    group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    return (json.dumps(group, indent=2) + "\n").encode("utf-8")
+    schema.validate_attributes({schema.ATTRIBUTE: attributes}, where)
+    return schema.group_document(attributes)
 
 
 def is_store_document(text: bytes) -> bool:

@@ -31,6 +31,7 @@ from epipam.runtime.memory import return_freed_memory
 from epipam.store import schema
 from epipam.store.contig_writer import ContigJob, ContigPairs, all_threads
 from epipam.store.destination import Destination, FolderDestination, UrlDestination
+from epipam.store.file_checks import FileNote, note_of
 from epipam.store.parts import PART, StorePart, skipped_rows, take_part
 from epipam.store.remote_build import remote_build, require_free_url
 from epipam.store.settings import StoreSettings
@@ -42,6 +43,7 @@ from epipam.version import __version__
 class BuildResult:
     """What `build_store` made: where, its attributes, and what was taken from a killed run.
 
+    The attributes are those of the root, as `schema.json` has them, without `files`.
     `repeated` counts the rows that repeat a pair of a row before them with its label.
     """
 
@@ -113,29 +115,19 @@ def build_store(
     chosen = None if contigs is None else ContigPart(genome, contigs)
     workforce = Workforce(workers, scheduler)
     with workers_of(workforce) as crew:
-        table = read_pairs(pairs_path, label_column, malformed=bad_pairs)
-        n_rows = len(table) + len(table.malformed)
-        table.frame["pair"] = np.arange(len(table))
-        part = None
-        if chosen is not None:
-            table, part = take_part(chosen, table, label_column)
+        table, part, n_rows = read_table(pairs_path, label_column, bad_pairs, chosen)
         check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
         require_usable(table, check, genome, bad_pairs)
         repeats = mark_contradictions(table, check, bad_pairs)
-        about_pairs, about_part = _about_pairs(table, check, n_rows, part)
-        by_contig = _group_by_contig(table.frame, check.usable, check.contigs)
+        about_pairs, about_part = _about_pairs(table, check, n_rows, label_column, part)
+        jobs = contig_jobs(table, check, genome, settings)
         # Grouped by contig, the pairs need not be held as one table as well.
         table = replace(table, frame=table.frame[[]])
         return_freed_memory()
-        _require_group_names(table.path, by_contig)
 
         sha256 = about_pairs["sha256"]
         request = _request(genome, sha256, label_column, bad_pairs, settings, part)
         with _destination(place, request, overwrite=overwrite) as (destination, continued):
-            jobs = [
-                ContigJob(Path(), genome.path, name, check.contigs[name], pairs, settings)
-                for name, pairs in by_contig.items()
-            ]
             done = {
                 job.name: found for job in jobs if (found := destination.finished_contig(job.name))
             }
@@ -147,14 +139,15 @@ def build_store(
                 for job, summary in written:
                     done[job.name] = summary
                     on_contig(job.name)
-            groups = {name: done[name] for name in by_contig}
+            groups = {job.name: done[job.name] for job in jobs}
             attributes = {
                 **root_attributes(genome.path.name, about_pairs, settings, groups),
                 **about_part,
             }
             destination.finish(attributes)
     path = place.url if isinstance(place, RemoteFolder) else place
-    return BuildResult(path, attributes, check.renamed, found_names, repeats.repeated)
+    without_files = schema.without_files(attributes)
+    return BuildResult(path, without_files, check.renamed, found_names, repeats.repeated)
 
 
 @contextmanager
@@ -195,6 +188,39 @@ def _work(job: ContigJob) -> int:
     """Return a measure of the work that a contig is: the rows that it will have."""
     positives = int((job.pairs.label == 1).sum())
     return len(job.pairs.label) + job.settings.augment * positives
+
+
+def read_table(
+    path: str | Path, label_column: str | None, malformed: str, chosen: ContigPart | None
+) -> tuple[PairTable, StorePart | None, int]:
+    """Read a pair table; return it, or the part of it that is wanted, and how many rows it has.
+
+    Its column `pair` numbers the rows of the whole table.
+    """
+    table = read_pairs(path, label_column, malformed=malformed)
+    table.frame["pair"] = np.arange(len(table))
+    n_rows = len(table) + len(table.malformed)
+    if chosen is None:
+        return table, None, n_rows
+    return *take_part(chosen, table, label_column), n_rows
+
+
+def contig_jobs(
+    table: PairTable, check: PairCheck, genome: Genome, settings: StoreSettings
+) -> list[ContigJob]:
+    """Return what is to be written for each contig, without where.
+
+    Raises
+    ------
+    RequestError
+        For a chromosome whose name cannot be that of a group.
+    """
+    by_contig = _group_by_contig(table.frame, check.usable, check.contigs)
+    _require_group_names(table.path, by_contig)
+    return [
+        ContigJob(Path(), genome.path, name, check.contigs[name], pairs, settings)
+        for name, pairs in by_contig.items()
+    ]
 
 
 def _group_by_contig(
@@ -240,6 +266,23 @@ def root_attributes(
         },
         "pairs": pairs,
         "contigs": _columns(groups, ("pairs", "positives", "negatives", "rows")),
+        schema.LAYOUT: {
+            "rows_per_chunk": settings.rows_per_chunk,
+            "rows_per_shard": settings.rows_per_shard,
+        },
+        schema.FILES: _files(groups),
+    }
+
+
+def _files(groups: dict[str, dict[str, Any]]) -> dict[str, FileNote]:
+    """Return what is noted of every file of a store, by its path."""
+    return {
+        f"{name}/{file}": note
+        for name, group in groups.items()
+        for file, note in (
+            *group["files"].items(),
+            (schema.METADATA_FILE, note_of(schema.group_document(group))),
+        )
     }
 
 
@@ -248,7 +291,11 @@ def _columns(groups: dict[str, dict[str, Any]], keys: tuple[str, ...]) -> dict[s
 
 
 def _about_pairs(
-    table: PairTable, check: PairCheck, n_rows: int, part: StorePart | None
+    table: PairTable,
+    check: PairCheck,
+    n_rows: int,
+    label_column: str | None,
+    part: StorePart | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the attribute `pairs`, and `part` where there is one."""
     skipped, about_part = check.skipped, {}
@@ -261,6 +308,7 @@ def _about_pairs(
         "rows": n_rows,
         "stored": int(check.usable.sum()),
         "skipped": skipped,
+        "label_column": label_column,
     }
     return about_pairs, about_part
 

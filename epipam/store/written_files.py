@@ -1,4 +1,4 @@
-"""The folder into which Zarr writes a contig's arrays, and the digest of every file it wrote."""
+"""The folder into which Zarr writes a contig's arrays, and what it wrote into every file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 from epipam.store import schema
+from epipam.store.file_checks import FileNote, note_of
 
 _CODEC = ZstdCodec(level=schema.ZSTD_LEVEL, checksum=True)
 
 
 class WrittenFiles(LocalStore):
-    """A folder of Zarr that keeps the digest of every file that is written into it.
+    """A folder of Zarr that keeps size and digests of every file that is written into it.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class WrittenFiles(LocalStore):
     ----------
     digests
         SHA-256 by path below the folder.
+    notes
+        Size and CRC-32C by path below the folder.
     """
 
     def __init__(
@@ -44,15 +47,18 @@ class WrittenFiles(LocalStore):
     ) -> None:
         super().__init__(root, read_only=read_only)
         self.digests: dict[str, str] = {}
+        self.notes: dict[str, FileNote] = {}
         self._on_file = on_file
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Write a file and note its digest."""
+        """Write a file and note what it holds."""
         await super().set(key, value)
         await asyncio.to_thread(self._note, key, value)
 
     def _note(self, key: str, value: Buffer) -> None:
-        self.digests[key] = hashlib.sha256(value.as_buffer_like()).hexdigest()
+        data = value.to_bytes()
+        self.digests[key] = hashlib.sha256(data).hexdigest()
+        self.notes[key] = note_of(data)
         self._on_file(self.root / key)
 
 
@@ -64,6 +70,7 @@ def create_array(
     *,
     chunk_rows: int,
     shard_rows: int | None = None,
+    dimensions: tuple[str, ...],
     columns: tuple[str, ...] | None = None,
 ) -> zarr.Array:
     """Create an array of integers whose chunks span all columns.
@@ -76,6 +83,8 @@ def create_array(
         Rows of a chunk, where there are as many.
     shard_rows
         Rows of a file, a multiple of `chunk_rows`; None makes a file of each chunk.
+    dimensions
+        Names of the dimensions.
     columns
         Names of the columns, kept as an attribute.
     """
@@ -93,6 +102,7 @@ def create_array(
         shards=shards,
         compressors=_CODEC,
         fill_value=0,
+        dimension_names=dimensions,
         attributes={"columns": list(columns)} if columns else None,
         # To Zarr a file that is not there is a chunk of zeros; here it is damage.
         config={"write_empty_chunks": True},

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import gc
 import json
+import multiprocessing
+import os
 import pickle
 import random
+import shutil
 import signal
+import subprocess
+import sys
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +26,7 @@ import pytest
 import torch
 import zarr
 
-from epipam.errors import RequestError
+from epipam.errors import EpipamError, RequestError, StoreError
 from epipam.genome.fasta import Genome
 from epipam.loading.loader import Batch, LoaderSettings, PairBatches, PairLoader
 from epipam.store import Store, StoreSettings, build_store
@@ -151,8 +159,7 @@ def load(
 def closing(loader: PairLoader):
     """End persistent workers when they are no longer needed."""
     yield loader
-    if loader._iterator is not None and loader.num_workers:
-        loader._iterator._shutdown_workers()
+    loader.close()
 
 
 # Which rows
@@ -213,7 +220,7 @@ def test_a_batch_is_arrays_of_the_stated_types(store):
 def test_a_batch_keeps_no_block_alive(store):
     batches = PairBatches(store, tuple(CONTIGS), TRAINING)
     batch = batches[0, 0]
-    (block,) = batches._blocks.values()
+    (block,) = batches._open.blocks.values()
     for name in Batch._fields:
         assert not np.shares_memory(getattr(batch, name).numpy(), getattr(block, name))
 
@@ -423,6 +430,123 @@ def test_loading_leaves_the_global_random_numbers_alone(store, workers):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+# Several passes at once
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_two_passes_at_once_are_two_epochs_and_take_nothing_from_each_other(store, workers):
+    whole = load(store, TRAINING)
+    expected = [keys_of(whole) for _ in range(2)]
+    with closing(load(store, TRAINING, workers=workers)) as loader:
+        one, other = iter(loader), iter(loader)
+        seen: list[list] = [[], []]
+        for first, second in zip(one, other, strict=True):
+            seen[0] += keys_of([first])
+            seen[1] += keys_of([second])
+    assert seen == expected
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_state_is_that_of_the_pass_that_was_begun_last(store, workers):
+    with closing(load(store, TRAINING, workers=workers)) as loader:
+        one = iter(loader)
+        next(one)
+        assert loader.state_dict() == {"epoch": 0, "served": 1}
+        other = iter(loader)
+        next(other)
+        next(other)
+        next(one)
+        assert loader.state_dict() == {"epoch": 1, "served": 2}
+
+
+@pytest.mark.parametrize(("threads", "workers"), [(2, 0), (4, 0), (8, 0), (2, 2)])
+def test_threads_that_iterate_at_once_see_an_epoch_each(store, threads, workers):
+    whole = load(store, TRAINING)
+    expected = [keys_of(whole) for _ in range(threads)]
+    with (
+        closing(load(store, TRAINING, workers=workers)) as loader,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        seen = list(pool.map(keys_of, [loader] * threads))
+    assert sorted(seen) == sorted(expected)
+
+
+@pytest.mark.parametrize("threads", [2, 4, 8])
+def test_batches_are_the_same_from_several_threads(store, threads):
+    batches = PairBatches(store, tuple(CONTIGS), TRAINING)
+    numbers = [(epoch, number) for epoch in (0, 1) for number in range(len(batches))]
+    expected = keys_of(batches[key] for key in numbers)
+    with ThreadPoolExecutor(threads) as pool:
+        assert keys_of(pool.map(batches.__getitem__, numbers)) == expected
+
+
+# Workers that come to grief
+
+
+def test_a_worker_that_is_killed_ends_the_pass_with_one_line_that_names_it(store):
+    with closing(load(store, TRAINING, workers=2)) as loader:
+        batches = iter(loader)
+        next(batches)
+        victim = multiprocessing.active_children()[0]
+        os.kill(victim.pid, signal.SIGKILL)
+        with pytest.raises(EpipamError) as caught:
+            list(batches)
+        assert f"loader worker {victim.pid} " in str(caught.value)
+        assert "--loader-workers" in str(caught.value)
+        assert "\n" not in str(caught.value)
+        del batches
+        # The next pass has new workers.
+        whole = load(store, TRAINING)
+        list(whole)
+        assert keys_of(loader) == keys_of(whole)
+
+
+def test_a_damaged_store_is_the_same_error_from_a_worker_as_from_here(store, tmp_path):
+    shutil.copytree(store.path, tmp_path / "store")
+    damaged = Store(tmp_path / "store")
+    loaders = [load(damaged, EVALUATION, workers=workers) for workers in (0, 2)]
+    shard = damaged.path / "chr2/enhancer/c/0/0"
+    shard.write_bytes(bytes(len(shard.read_bytes())))
+    texts = []
+    for loader in loaders:
+        with closing(loader), pytest.raises(StoreError) as caught:
+            list(loader)
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]
+    assert "chr2/enhancer" in texts[0]
+
+
+_PARENT = """
+import multiprocessing, sys, time
+from epipam.loading.loader import LoaderSettings, PairBatches, PairLoader
+from epipam.store import Store
+store = Store(sys.argv[1])
+# A batch is larger than a pipe: workers wait for somebody to read what they send.
+settings = LoaderSettings(training=False, batch_size=2_000, buffer_rows=2_000)
+loader = PairLoader(PairBatches(store, store.contigs, settings), 2, start_method=sys.argv[2])
+batches = iter(loader)
+next(batches)
+print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    settings = replace(BUILD, augment=0, rows_per_chunk=512, rows_per_shard=4_096)
+    store = make_store(tmp_path, settings, contigs={"chr1": 8_000})
+    command = [sys.executable, "-c", _PARENT, str(store.path), "fork"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = parent.stdout.readline().split()
+        assert len(workers) == 2
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while left := [pid for pid in workers if Path("/proc", pid).exists()]:
+        assert time.monotonic() < deadline, f"workers {left} live on"
+        time.sleep(0.1)
+
+
 # Stopping and going on
 
 
@@ -557,7 +681,7 @@ def test_rows_that_are_held_stay_within_the_buffer_or_one_batch(
     for epoch in range(2):
         for number in range(len(batches)):
             batches[epoch, number]
-            held.append(sum(len(block.label) for block in batches._blocks.values()))
+            held.append(sum(len(block.label) for block in batches._open.blocks.values()))
     assert max(held) <= max(buffer_rows, batch_size)
 
 

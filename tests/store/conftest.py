@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,6 +84,24 @@ def built(inputs, tmp_path_factory) -> Store:
     out = tmp_path_factory.mktemp("built") / "pairs.zarr"
     build_store(inputs.genome, inputs.pairs, out, inputs.settings)
     return Store(out)
+
+
+@pytest.fixture(scope="session")
+def make_old() -> Callable[[Path, str], Path]:
+    """What takes out of a store's attributes all that came after a version of the format."""
+
+    def make(store: Path, version: str = "1.1") -> Path:
+        root = store / "zarr.json"
+        document = json.loads(root.read_text())
+        own = document["attributes"]["epipam"]
+        for name in ("files", "layout"):
+            del own[name]
+        del own["pairs"]["label_column"]
+        own["format_version"] = version
+        root.write_text(json.dumps(document, indent=2))
+        return store
+
+    return make
 
 
 class S3Server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import zarr
 
 from epipam.errors import StoreError
 from epipam.store import Store, StoreSettings, build_store
-from epipam.store.chunks import ChunkReader
 
 CHUNK, SHARD = 8, 24
 
@@ -38,11 +38,19 @@ def copied(built, tmp_path) -> Path:
     return shutil.copytree(built, tmp_path / "s")
 
 
-def assert_reads_as_zarr_does(store: Store, reader: ChunkReader) -> None:
+@pytest.fixture
+def old(copied, make_old) -> Path:
+    """A store that says nothing of its files, so that they may be others."""
+    return make_old(copied)
+
+
+def assert_reads_as_zarr_does(store: Store) -> None:
     for contig in store.contigs:
+        group = zarr.open_group(store.path, mode="r")[contig]
         for start in range(0, store.n_rows(contig), CHUNK):
-            found = reader.read(contig, start, start + CHUNK)
-            for ours, theirs in zip(found, store.read(contig, start, start + CHUNK), strict=True):
+            found = store.read(contig, start, start + CHUNK)
+            for ours, name in zip(found, ("enhancer", "promoter", "label", "window"), strict=True):
+                theirs = group[name][start : start + CHUNK]
                 np.testing.assert_array_equal(ours, theirs)
                 assert ours.dtype == theirs.dtype
 
@@ -51,20 +59,18 @@ def no_slow_path(monkeypatch, store: Store) -> None:
     def refuse(*_):
         raise AssertionError("read through Zarr")
 
-    monkeypatch.setattr(store, "read", refuse)
+    monkeypatch.setattr(store, "_read", refuse)
 
 
 def test_chunks_are_those_that_zarr_reads(built):
-    store = Store(built)
-    assert_reads_as_zarr_does(store, ChunkReader(store))
+    assert_reads_as_zarr_does(Store(built))
 
 
 def test_a_store_as_this_version_writes_it_is_read_directly(built, monkeypatch):
     store = Store(built)
     no_slow_path(monkeypatch, store)
-    reader = ChunkReader(store)
     for contig in store.contigs:
-        reader.read(contig, 0, CHUNK)
+        store.read(contig, 0, CHUNK)
 
 
 def test_the_last_chunk_ends_with_the_rows(built, monkeypatch):
@@ -73,25 +79,38 @@ def test_the_last_chunk_ends_with_the_rows(built, monkeypatch):
     n_rows = store.n_rows("chr1")
     assert n_rows % CHUNK
     last = n_rows // CHUNK * CHUNK
-    assert len(ChunkReader(store).read("chr1", last, last + CHUNK).label) == n_rows - last
+    assert len(store.read("chr1", last, last + CHUNK).label) == n_rows - last
+
+
+@pytest.mark.parametrize("threads", [2, 4, 8])
+def test_threads_that_read_at_once_read_what_one_reads(built, threads):
+    store = Store(built)
+    group = zarr.open_group(built, mode="r")["chr1"]
+    expected = [group[name][:] for name in ("enhancer", "promoter", "label", "window")]
+    # Some within a chunk, which are read directly, and some across, which Zarr reads.
+    ranges = [(start, start + n) for start in range(40) for n in (1, CHUNK)] * 4
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(lambda rows: store.read("chr1", *rows), ranges))
+    for (start, stop), rows in zip(ranges, found, strict=True):
+        for ours, theirs in zip(rows, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs[start:stop])
 
 
 @pytest.mark.parametrize("name", ["enhancer", "label", "window"])
 @pytest.mark.parametrize("compressor", ["zstd", "gzip", None])
-def test_other_layouts_are_read_alike(copied, name, compressor):
+def test_other_layouts_are_read_alike(old, name, compressor):
     codecs = {
         "zstd": zarr.codecs.ZstdCodec(level=3),
         "gzip": zarr.codecs.GzipCodec(),
         None: None,
     }
-    group = zarr.open_group(copied, mode="r+")["chr1"]
+    group = zarr.open_group(old, mode="r+")["chr1"]
     values = group[name][:]
     chunks = (7, *values.shape[1:])
     group.create_array(
         name, data=values, chunks=chunks, compressors=codecs[compressor], overwrite=True
     )
-    store = Store(copied)
-    assert_reads_as_zarr_does(store, ChunkReader(store))
+    assert_reads_as_zarr_does(Store(old))
 
 
 def damaged_in_turn(path: Path):
@@ -108,21 +127,33 @@ def damaged_in_turn(path: Path):
     yield
 
 
-def test_damage_is_found_and_named(copied):
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_damage_is_found_and_named(copied, make_old, version):
+    if version == "1.1":
+        make_old(copied)
+
     def read_shard():
-        reader = ChunkReader(Store(copied))
-        return [reader.read("chr1", start, start + CHUNK) for start in range(0, SHARD, CHUNK)]
+        store = Store(copied)
+        return [store.read("chr1", start, start + CHUNK) for start in range(0, SHARD, CHUNK)]
 
     for _ in damaged_in_turn(copied / "chr1/enhancer/c/0/0"):
-        with pytest.raises(StoreError, match=r"chr1/enhancer.*epipam verify"):
+        with pytest.raises(StoreError, match=r"chr1/enhancer.*epipam verify.*epipam repair"):
             read_shard()
 
 
-def test_another_number_of_rows_than_the_store_states_is_refused(copied):
-    group = zarr.open_group(copied, mode="r+")["chr1"]
+def test_a_file_that_is_emptied_after_its_first_use_is_not_read_as_n(copied):
+    store = Store(copied)
+    store.read("chr1", 0, CHUNK)
+    (copied / "chr1/enhancer/c/0/0").write_bytes(b"")
+    with pytest.raises(StoreError, match="chr1/enhancer: has no bytes in the file c/0/0"):
+        store.read("chr1", CHUNK, 2 * CHUNK)
+
+
+def test_another_number_of_rows_than_the_store_states_is_refused(old):
+    group = zarr.open_group(old, mode="r+")["chr1"]
     group.create_array("label", data=group["label"][:-1], chunks=(CHUNK,), overwrite=True)
     with pytest.raises(StoreError, match="rows, not"):
-        ChunkReader(Store(copied)).read("chr1", 0, CHUNK)
+        Store(old).read("chr1", 0, CHUNK)
 
 
 def test_a_loader_that_was_pickled_reads_on(built):

@@ -125,6 +125,12 @@ def test_a_whole_store_is_no_part(build, built, tmp_path):
         merge_stores([build("one", ["chr1"]), built.path], tmp_path / "whole.zarr")
 
 
+def test_a_part_of_an_earlier_format_is_refused(build, make_old, tmp_path):
+    parts = [make_old(build("old", ["chr1"])), build("rest", ["chr2", "c", "tiny"])]
+    with pytest.raises(RequestError, match=r"old\.zarr: is a part of format 1\.1, and this epipam"):
+        merge_stores(parts, tmp_path / "whole.zarr")
+
+
 @pytest.mark.parametrize("harm", ["change", "remove", "metadata"])
 def test_a_damaged_part_leaves_nothing_and_is_named(harm, build, tmp_path):
     parts = [build(f"part{i}", contigs) for i, contigs in enumerate(PARTITIONS[1])]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import google_crc32c
 import numpy as np
 import pysam
 import pytest
@@ -283,7 +284,9 @@ def test_root_attributes_are_the_facts(inputs, built):
         "rows": len(inputs.rows),
         "stored": len(inputs.rows),
         "skipped": {},
+        "label_column": None,
     }
+    assert attributes["layout"] == {"rows_per_chunk": 16, "rows_per_shard": 32}
     assert attributes["contigs"] == {
         name: {
             "pairs": len(labels),
@@ -295,7 +298,12 @@ def test_root_attributes_are_the_facts(inputs, built):
     }
     assert attributes["augmentation"] == {"copies": 3, "max_shift": 20}
     assert (attributes["seed"], attributes["enhancer_length"]) == (7, 60)
-    assert (attributes["format"], attributes["format_version"]) == ("epipam-store", "1.1")
+    assert attributes["files"] == {
+        name: {"size": len(data), "crc32c": f"{google_crc32c.value(data):08x}"}
+        for name, data in tree(built.path).items()
+        if name != "zarr.json"
+    }
+    assert (attributes["format"], attributes["format_version"]) == ("epipam-store", "1.2")
 
 
 def test_contigs_come_in_the_order_in_which_the_pairs_name_them(inputs, built):
