@@ -17,6 +17,7 @@ COMMANDS = {
     "chiapet": "epipam.cli.chiapet:chiapet",
     "negatives": "epipam.cli.negatives:negatives",
     "audit": "epipam.cli.audit:audit",
+    "formats": "epipam.cli.formats:formats",
     "train": "epipam.cli.train:train",
     "crossval": "epipam.cli.crossval:crossval",
     "evaluate": "epipam.cli.evaluate:evaluate",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result
-from epipam.cli.options import label_column_option
+from epipam.cli.options import columns_option, label_column_option
 from epipam.genome.windows import ENHANCER_LENGTH, PROMOTER_LENGTH
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command("audit", cls=EpipamCommand)
 @click.argument("pairs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @label_column_option
+@columns_option
 @click.option(
     "--enhancer-length", type=click.IntRange(1), default=ENHANCER_LENGTH, help="Window, bp."
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 def audit(
     pairs: tuple[Path, ...],
     label_column: str | None,
+    columns: dict[str, str] | None,
     enhancer_length: int,
     promoter_length: int,
     seed: int,
@@ -41,7 +43,7 @@ def audit(
 
     for path in pairs:
         found = audit_pairs(
-            read_pairs(path, label_column).frame,
+            read_pairs(path, label_column, columns=columns).frame,
             enhancer_length=enhancer_length,
             promoter_length=promoter_length,
             seed=seed,

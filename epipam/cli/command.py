@@ -18,6 +18,8 @@ from epipam.models.folder import HUB_PREFIX
 from epipam.models.places import local_folder
 from epipam.runtime.cluster import Workforce
 from epipam.runtime.locations import RemoteFolder, locate
+from epipam.runtime.notes import listening
+from epipam.runtime.text_files import keep_pipes
 
 _COMMAND_LINE = "epipam.command_line"
 
@@ -53,7 +55,8 @@ class EpipamCommand(click.Command):
             for param in self.params:
                 if isinstance(param.type, ModelFolder) and ctx.params[param.name] is not None:
                     ctx.params[param.name] = local_folder(ctx.params[param.name])
-            return super().invoke(ctx)
+            with keep_pipes(), listening(lambda text: click.echo(text, err=True)):
+                return super().invoke(ctx)
         except click.UsageError as error:
             _fail_usage(error, ctx.command_path)
         except ModuleNotFoundError as error:

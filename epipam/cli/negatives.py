@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result
-from epipam.cli.options import label_column_option, output_option
+from epipam.cli.options import columns_option, label_column_option, output_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,7 @@ _ENDINGS = (".tsv", ".tsv.gz")
     "--max-distance", type=click.IntRange(0), metavar="BP", help="Leave out farther positives."
 )
 @label_column_option
+@columns_option
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the draw.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
@@ -68,6 +69,7 @@ def negatives(
     min_distance: int | None,
     max_distance: int | None,
     label_column: str | None,
+    columns: dict[str, str] | None,
     seed: int,
     overwrite: bool,
     as_json: bool,
@@ -82,7 +84,7 @@ def negatives(
     from epipam.runtime.files import check_new_file
 
     ending = check_new_file(out, "the pairs", _ENDINGS, overwrite=overwrite)
-    listed = read_pairs(pairs, label_column).frame
+    listed = read_pairs(pairs, label_column, columns=columns).frame
     positives = plain_positives(listed, min_distance, max_distance)
     regions = [
         _regions(given, anchor, pairs, listed)

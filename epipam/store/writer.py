@@ -23,6 +23,7 @@ from epipam.pairs.checks import (
     rows_by_contig,
 )
 from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.formats import Columns
 from epipam.pairs.table import PairTable, digest, read_pairs
 from epipam.runtime.cluster import Workforce, client_soon
 from epipam.runtime.locations import RemoteFolder, locate
@@ -57,6 +58,7 @@ def build_store(
     settings: StoreSettings | None = None,
     *,
     label_column: str | None = None,
+    columns: Columns | None = None,
     bad_pairs: str = "fail",
     workers: int = 1,
     scheduler: str | None = None,
@@ -111,7 +113,7 @@ def build_store(
     chosen = None if contigs is None else ContigPart(genome, contigs)
     workforce = Workforce(workers, scheduler)
     with client_soon(workforce, len(genome.contigs)) as client_of:
-        table = read_pairs(pairs_path, label_column, malformed=bad_pairs)
+        table = read_pairs(pairs_path, label_column, malformed=bad_pairs, columns=columns)
         n_rows = len(table) + len(table.malformed)
         table.frame["pair"] = np.arange(len(table))
         part = None
@@ -128,6 +130,8 @@ def build_store(
 
         sha256 = about_pairs["sha256"]
         request = _request(genome, sha256, label_column, bad_pairs, settings, part)
+        if columns:
+            request["columns"] = dict(sorted(columns.items()))
         with _destination(place, request, overwrite=overwrite) as (destination, continued):
             jobs = [
                 ContigJob(Path(), genome.path, name, check.contigs[name], pairs, settings)
