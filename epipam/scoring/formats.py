@@ -95,9 +95,10 @@ class FurtherColumns:
         self.fit(table)
         for name, values in self.values(table):
             known = self.types.get(name, int)
-            if known is str:
+            given = set(values) - _MISSING
+            if known is str or not given:
                 continue
-            for value in set(values) - _MISSING:
+            for value in given:
                 if known is int and not _INTEGERS.fullmatch(value):
                     known = float
                 if known is float and not _NUMBERS.fullmatch(value):
