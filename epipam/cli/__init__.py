@@ -27,6 +27,7 @@ class Command(NamedTuple):
 # By job, in the order in which they are mostly needed.
 JOBS: dict[str, dict[str, Command]] = {
     "Prepare pairs and windows": {
+        "formats": Command("formats:formats", "List the formats of pair tables"),
         "candidates": Command("candidates:candidates", "Pair every enhancer with promoters nearby"),
         "chiapet": Command("chiapet:chiapet", "Make labelled pairs of loops and peaks"),
         "label": Command("label:label", "Label candidate pairs by loops that join them"),

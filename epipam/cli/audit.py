@@ -12,6 +12,7 @@ from epipam.cli.command import EpipamCommand, json_option, print_notes, print_re
 from epipam.cli.options import (
     aliases_option,
     bad_pairs_option,
+    columns_option,
     contig_lengths_option,
     label_column_option,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.command("audit", cls=EpipamCommand)
 @click.argument("pairs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @label_column_option
+@columns_option
 @click.option(
     "--enhancer-length", type=click.IntRange(1), default=ENHANCER_LENGTH, help="Window, bp."
 )
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 def audit(
     pairs: tuple[Path, ...],
     label_column: str | None,
+    columns: dict[str, str] | None,
     enhancer_length: int,
     promoter_length: int,
     genome: Path | None,
@@ -58,7 +61,9 @@ def audit(
     lengths = None if genome is None else read_contig_lengths(genome)
     for path in pairs:
         spellings = Spellings(lengths, aliases)
-        listed = read_pair_list(path, spellings, label_column=label_column, bad_pairs=bad_pairs)
+        listed = read_pair_list(
+            path, spellings, label_column=label_column, columns=columns, bad_pairs=bad_pairs
+        )
         if bad_pairs == "skip":
             listed = listed.consistent()
         found = audit_pairs(

@@ -17,9 +17,15 @@ from epipam.cli.command import (
     progress,
     workers_options,
 )
-from epipam.cli.options import bad_pairs_option, contigs_option, label_column_option
+from epipam.cli.options import (
+    bad_pairs_option,
+    columns_option,
+    contigs_option,
+    label_column_option,
+)
 from epipam.runtime.cluster import Workforce
 from epipam.runtime.memory import share_one_arena
+from epipam.runtime.text_files import is_pipe
 from epipam.store import BuildResult, StoreSettings
 from epipam.store import build_store as build
 from epipam.store.settings import RANGES
@@ -61,6 +67,7 @@ DEFAULT = StoreSettings()
 )
 @click.option("--seed", type=click.IntRange(*RANGES["seed"]), default=DEFAULT.seed)
 @label_column_option
+@columns_option
 @bad_pairs_option(
     "Pairs that cannot be windowed: stop before any work, or leave them out and count them."
 )
@@ -78,6 +85,7 @@ def build_store(
     promoter_length: int,
     seed: int,
     label_column: str | None,
+    columns: dict[str, str] | None,
     bad_pairs: str,
     contigs: tuple[str, ...] | None,
     workforce: Workforce,
@@ -86,12 +94,14 @@ def build_store(
 ) -> None:
     """Write the enhancer and promoter windows of PAIRS over GENOME into a Zarr store.
 
-    GENOME is a FASTA, plain or bgzip. PAIRS is a table with the canonical columns, a BEDPE or a
-    published ChIA-PET list, plain or gzip. A build that was killed goes on where it was when
-    the same command is given again.
+    GENOME is a FASTA, plain or bgzip. PAIRS is a table in any format that epipam formats
+    lists, or - for standard input. A build that was killed goes on where it was when the same
+    command is given again.
     """
     if contigs is not None and out is None:
         raise click.UsageError("--contigs makes a part of a store, which needs a name: -o")
+    if is_pipe(pairs) and out is None:
+        raise click.UsageError("pairs from a pipe have no name to call the store by: -o")
     settings = StoreSettings(enhancer_length, promoter_length, augment, max_shift, seed)
     share_one_arena()
     with ExitStack() as stack:
@@ -109,6 +119,7 @@ def build_store(
             out or _default_output(pairs),
             settings,
             label_column=label_column,
+            columns=columns,
             bad_pairs=bad_pairs,
             workers=workforce.workers,
             scheduler=workforce.scheduler,

@@ -21,6 +21,8 @@ from epipam.models.places import local_folder
 from epipam.runtime.cluster import Workforce
 from epipam.runtime.files import reason
 from epipam.runtime.locations import RemoteFolder, locate
+from epipam.runtime.notes import listening
+from epipam.runtime.text_files import keep_pipes
 
 _COMMAND_LINE = "epipam.command_line"
 
@@ -72,7 +74,8 @@ class EpipamCommand(click.Command):
             for param in self.params:
                 if isinstance(param.type, ModelFolder) and ctx.params[param.name] is not None:
                     ctx.params[param.name] = local_folder(ctx.params[param.name])
-            with _warnings_as_notes():
+            show = functools.partial(click.echo, err=True)
+            with _warnings_as_notes(), keep_pipes(), listening(show):
                 return super().invoke(ctx)
         except click.UsageError as error:
             _fail_usage(error, ctx.command_path)

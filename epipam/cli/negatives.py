@@ -12,6 +12,7 @@ from epipam.cli.command import EpipamCommand, json_option, print_notes, print_re
 from epipam.cli.options import (
     aliases_option,
     bad_pairs_option,
+    columns_option,
     contig_lengths_option,
     distance_limits,
     label_column_option,
@@ -52,6 +53,7 @@ _FILE = click.Path(path_type=Path)
 @aliases_option
 @bad_pairs_option("Rows that cannot be used: stop, or leave them out and count them.")
 @label_column_option
+@columns_option
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the draw.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
@@ -70,6 +72,7 @@ def negatives(
     aliases: Aliases | None,
     bad_pairs: str,
     label_column: str | None,
+    columns: dict[str, str] | None,
     seed: int,
     overwrite: bool,
     as_json: bool,
@@ -95,6 +98,7 @@ def negatives(
         genome=genome,
         aliases=aliases,
         label_column=label_column,
+        columns=columns,
         bad_pairs=bad_pairs,
         seed=seed,
         overwrite=overwrite,

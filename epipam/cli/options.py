@@ -12,6 +12,7 @@ import click
 
 from epipam.cli.command import ModelFolder
 from epipam.genome.contigs import Aliases
+from epipam.pairs.formats.layout import COLUMNS
 from epipam.scoring.settings import BATCH_SIZE, CACHE_SIZE, OutputOptions
 
 MEGABYTE = 1_000_000
@@ -54,6 +55,17 @@ def pairs_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.argument("pairs", metavar="BEDPE", type=path)(function)
     function = click.argument("genome", type=path)(function)
     return click.argument("model", type=ModelFolder())(function)
+
+
+def columns_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--columns`: which columns of a pair table are which, as the argument `columns`."""
+    return click.option(
+        "--columns",
+        metavar="COLUMN=NAME,...",
+        multiple=True,
+        callback=_parse_columns,
+        help="Which columns hold what, by name or number: enhancer_chrom=CHR,enhancer_start=2,...",
+    )(function)
 
 
 def output_option(help: str) -> Decorator:
@@ -212,6 +224,23 @@ def _split_names(
     if not names:
         raise click.BadParameter("names no contig; give names with commas between: chr1,chr2")
     return names
+
+
+def _parse_columns(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str] | None:
+    columns: dict[str, str] = {}
+    for pair in ",".join(values).split(",") if values else ():
+        column, separator, name = pair.partition("=")
+        column = column.strip()
+        if not separator or not name.strip():
+            raise click.BadParameter(f"{pair!r} is not COLUMN=NAME, such as enhancer_chrom=CHR")
+        if column not in COLUMNS:
+            raise click.BadParameter(f"{column!r} is no column: {', '.join(COLUMNS)}")
+        if column in columns:
+            raise click.BadParameter(f"{column} is given twice")
+        columns[column] = name.strip()
+    return columns or None
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -12,6 +12,7 @@ import click
 
 from epipam.cli.command import (
     EpipamCommand,
+    command_line,
     json_option,
     note_renamed,
     print_result,
@@ -22,6 +23,7 @@ from epipam.cli.options import (
     MEGABYTE,
     bad_pairs_option,
     cache_size_option,
+    columns_option,
     contigs_option,
     device_options,
     label_column_option,
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 @click.command("score", cls=EpipamCommand)
 @pairs_arguments
 @output_option(
-    "A table (.bedpe, .tsv, .parquet) or a browser track (.interact, .inter.bb, .longrange, "
+    "A table (.bedpe, .tsv, .csv, .parquet) or a browser track (.interact, .inter.bb, .longrange, "
     ".igv.bedpe); text also as .gz (bgzip)."
 )
 @contigs_option
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 @cache_size_option
 @device_options
 @label_column_option
+@columns_option
 @bad_pairs_option(
     "Pairs that cannot be scored: stop before any work, or write them without a score."
 )
@@ -82,6 +85,7 @@ def score(
     batch_size: int,
     device: str,
     label_column: str | None,
+    columns: dict[str, str] | None,
     bad_pairs: str,
     trans: str,
     workforce: Workforce,
@@ -102,11 +106,13 @@ def score(
     from epipam.models.logits import probabilities
     from epipam.models.registry import read_config
     from epipam.runtime.memory import keep_freed_memory
+    from epipam.scoring.origin import origin_of
     from epipam.scoring.score import score_file
 
     keep_freed_memory()
     about = read_config(model).get("provenance", {}).get("about")
     to_probability = probabilities if calibrate is None else _map(model, calibrate, prior)
+    origin = origin_of(model, genome, command_line())
     recipe = EngineRecipe(model, device, batch_size, cache_size * MEGABYTE)
     with _engine(recipe, workforce) as engine:
         if about:
@@ -118,6 +124,8 @@ def score(
                 pairs,
                 out,
                 label_column=label_column,
+                columns=columns,
+                origin=origin,
                 bad_pairs=bad_pairs,
                 trans=trans,
                 contigs=contigs,

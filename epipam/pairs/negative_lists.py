@@ -10,6 +10,7 @@ import pandas as pd
 
 from epipam.genome.contigs import Aliases
 from epipam.genome.lengths import read_contig_lengths
+from epipam.pairs.formats import Columns
 from epipam.pairs.genes import GeneFeatures
 from epipam.pairs.negatives import BINS, DistanceBin, draw_negatives, plain_positives
 from epipam.pairs.pair_lists import PairList, read_pair_list
@@ -83,6 +84,7 @@ def negatives(
     genome: str | Path | None = None,
     aliases: Aliases | None = None,
     label_column: str | None = None,
+    columns: Columns | None = None,
     bad_pairs: str = "fail",
     seed: int = 0,
     overwrite: bool = False,
@@ -123,7 +125,9 @@ def negatives(
     out = Path(out)
     ending = check_new_file(out, "the pairs", ENDINGS, overwrite=overwrite)
     spellings = Spellings(None if genome is None else read_contig_lengths(genome), aliases)
-    listed = read_pair_list(pairs, spellings, label_column=label_column, bad_pairs=bad_pairs)
+    listed = read_pair_list(
+        pairs, spellings, label_column=label_column, columns=columns, bad_pairs=bad_pairs
+    )
     positives = plain_positives(listed.frame, min_distance, max_distance)
     regions = [
         _regions(given, anchor, listed, spellings)

@@ -21,7 +21,7 @@ from epipam.pairs.checks import (
     contig_names,
     describe,
 )
-from epipam.pairs.formats import COLUMNS
+from epipam.pairs.formats import COLUMNS, Columns
 from epipam.pairs.spellings import Spellings
 from epipam.pairs.table import PairTable, read_pairs
 
@@ -168,6 +168,7 @@ def read_pair_list(
     spellings: Spellings | None = None,
     *,
     label_column: str | None = None,
+    columns: Columns | None = None,
     bad_pairs: str = "fail",
 ) -> PairList:
     """Read a list of pairs; all that is wrong with its coordinates is found.
@@ -178,7 +179,7 @@ def read_pair_list(
         As `epipam.pairs.table.read_pairs` reads it.
     spellings
         Gives each contig its one name, and where they are known its length.
-    label_column
+    label_column, columns
         As for `read_pairs`.
     bad_pairs
         `fail` raises where a row cannot be read, a region ends before it begins, or lies outside
@@ -190,7 +191,7 @@ def read_pair_list(
     PairTableError
     """
     spellings = spellings or Spellings()
-    table = read_pairs(path, label_column, malformed="skip")
+    table = read_pairs(path, label_column, malformed="skip", columns=columns)
     contigs = {name: spellings.of(name) for name in chromosomes(table.frame)}
     if spellings.lengths is not None:
         contigs = {name: c for name, c in contigs.items() if c in spellings.lengths.contigs}

@@ -18,6 +18,7 @@ import pandas as pd
 
 from epipam.errors import PairTableError
 from epipam.pairs.formats import (
+    BEDPE,
     COLUMNS,
     COORDINATE_COLUMNS,
     OPTIONAL_COLUMNS,
@@ -228,7 +229,8 @@ def distance(frame: pd.DataFrame) -> np.ndarray:
 def _parse(path: Path, layout: Layout, rows: list[Row], keep_fields: bool) -> PairTable:
     """Turn raw rows into a canonical table; unreadable rows go into `malformed`, by line."""
     columns = _columns(layout, rows)
-    missing = _missing(columns)
+    # A BEDPE that lacks an anchor says so by its chromosome.
+    missing = _missing(columns) if layout.kind != BEDPE else set()
     if missing:
         rows, columns = _without(missing, rows, columns)
     for column in COORDINATE_COLUMNS:
@@ -240,7 +242,7 @@ def _parse(path: Path, layout: Layout, rows: list[Row], keep_fields: bool) -> Pa
     if problems:
         rows, columns = _without(problems, rows, columns)
     if layout.pair_name is not None:
-        columns |= _split_names(layout.pair_name, rows, columns)
+        columns |= _split_names(layout.pair_name, rows, layout.positions)
     frame = pd.DataFrame(
         {
             column: _integers(values)
@@ -276,31 +278,31 @@ def _missing(columns: dict[str, list[str]]) -> set[int]:
     return missing
 
 
-def _split_names(
-    position: int, rows: list[Row], columns: dict[str, list[str]]
-) -> dict[str, list[str]]:
+def _split_names(position: int, rows: list[Row], known: Collection[str]) -> dict[str, list[str]]:
     """Return the names of both anchors where the field at `position` is ENHANCER::PROMOTER.
 
     The last `::` counts, for motif names may hold one and gene names do not.
     """
     texts = [fields[position] if position < len(fields) else "" for _, fields in rows]
-    split = [text.rpartition(SEPARATOR) for text in texts]
-    given = {
-        "enhancer_name": [enhancer for enhancer, _, _ in split],
-        "promoter_name": [promoter if by else "" for _, by, promoter in split],
-    }
+    if not any(SEPARATOR in text for text in texts):
+        return {}
+    enhancers, separators, promoters = zip(
+        *(text.rpartition(SEPARATOR) for text in texts), strict=True
+    )
+    if "" in separators:
+        promoters = tuple(p if by else "" for p, by in zip(promoters, separators, strict=True))
     return {
-        column: [
-            old if old not in UNKNOWN_NAMES else "" if new in UNKNOWN_NAMES else new
-            for old, new in zip(columns[column], values, strict=True)
-        ]
-        for column, values in given.items()
+        column: ["" if name in UNKNOWN_NAMES else name for name in names]
+        if not UNKNOWN_NAMES.isdisjoint(names)
+        else list(names)
+        for column, names in (("enhancer_name", enhancers), ("promoter_name", promoters))
+        if column not in known
     }
 
 
 def _plain_integers(values: list[str]) -> list[str]:
     """Return coordinates in which whole numbers such as 1200000.0 are written as 1200000."""
-    if not any("." in value for value in values):
+    if "." not in "".join(values):
         return values
     plain = ((value, _WHOLE_FLOAT.fullmatch(value)) for value in values)
     return [match[1] if match else value for value, match in plain]

@@ -17,7 +17,7 @@ Values = Sequence[Any]
 Write = Callable[[Mapping[str, Values]], None]
 
 _BLANKS = str.maketrans("\t\r\n", "   ")
-_UNKNOWN = "."
+_UNKNOWN = ""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def open_table(
         One of `ENDINGS`.
     columns
         `str`, `int` or `float` by name, in order. A piece has a value or None for each row of
-        each; None is `.` in text, null in Parquet.
+        each; None is empty in text, null in Parquet.
     overwrite
         Whether a file of that name may be replaced.
     """
@@ -65,7 +65,7 @@ def _parquet(path: Path, columns: Mapping[str, type]) -> Iterator[Write]:
 
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
 
         def write(piece: Mapping[str, Values]) -> None:
             arrays = [

@@ -5,7 +5,8 @@ Pairs without a score are left out. Each format is written as its specification 
 - interact: https://genome.ucsc.edu/goldenPath/help/interact.html (bed5+13; the enhancer is the
   source and the promoter the target; a pair on two chromosomes takes two records);
 - longrange: https://epigenomegateway.readthedocs.io/en/latest/tracks.html#longrange (two records
-  for each pair, one for each of its regions);
+  for each pair, one for each of its regions, with the id and strand that are optional there; the id
+  is odd at the enhancer);
 - BEDPE: https://bedtools.readthedocs.io/en/latest/content/general-usage.html, with what igv.js
   asks of it: the leftmost region first, and a score from 0 to 1000 to shade by (`useScore`).
 """
@@ -22,7 +23,9 @@ from typing import NamedTuple
 import numpy as np
 
 from epipam.errors import EpipamError, RequestError
+from epipam.pairs.formats.by_shape import LONGRANGE_MARK
 from epipam.pairs.names import pair_names
+from epipam.scoring.origin import Origin
 from epipam.scoring.selection import ScoredPairs
 
 CONVERTER = "bedToBigBed"
@@ -92,11 +95,15 @@ class Arc(NamedTuple):
         return str(round(MOST_SCORE * self.probability))
 
 
-def interact_header(title: str) -> list[list[str]]:
+def interact_header(title: str, origin: Origin | None = None) -> list[list[str]]:
     """Return the track line of a custom track, and a comment with the names of the columns."""
     name = _BLANKS.sub(" ", title.replace('"', "'"))
+    about = "probability of interaction"
+    if origin is not None:
+        name = origin.title(name)
+        about += f"; {origin.made_by()}".replace('"', "'")
     track = (
-        f'track type=interact name="{name}" description="{name}: probability of interaction" '
+        f'track type=interact name="{name}" description="{name}: {about}" '
         "interactDirectional=true maxHeightPixels=300:150:20 spectrum=on visibility=full"
     )
     first, *others = INTERACT_COLUMNS
@@ -120,12 +127,30 @@ def interact_rows(pairs: ScoredPairs) -> Iterator[list[str]]:
             yield [*_span(arc).fields(), *rest]
 
 
-def longrange_rows(pairs: ScoredPairs) -> Iterator[list[str]]:
-    """Yield two records for each pair: a region, and the other one with the probability."""
-    for arc in arcs(pairs):
-        for here, there in ((arc.enhancer, arc.promoter), (arc.promoter, arc.enhancer)):
-            contig, start, end = there.fields()
-            yield [*here.fields(), f"{contig}:{start}-{end},{arc.probability:.8g}"]
+def longrange_header() -> list[list[str]]:
+    """Return comments: what the ids mean, and the names of the columns."""
+    return [
+        [f"# {LONGRANGE_MARK}: 2k - 1 and 2k are one pair"],
+        ["#chrom", "start", "end", "target", "id", "strand"],
+    ]
+
+
+class LongrangeRows:
+    """Yields two records for each pair, with ids that go on from piece to piece.
+
+    A record is a region, the other one with the probability, an id, and `.` for the strand.
+    """
+
+    def __init__(self) -> None:
+        self._id = 0
+
+    def __call__(self, pairs: ScoredPairs) -> Iterator[list[str]]:
+        for arc in arcs(pairs):
+            for here, there in ((arc.enhancer, arc.promoter), (arc.promoter, arc.enhancer)):
+                self._id += 1
+                contig, start, end = there.fields()
+                target = f"{contig}:{start}-{end},{arc.probability:.8g}"
+                yield [*here.fields(), target, str(self._id), "."]
 
 
 def igv_header() -> list[list[str]]:
@@ -182,7 +207,13 @@ def require_converter(out: Path) -> None:
         )
 
 
-def write_big_interact(bed: Path, contigs: Mapping[str, int], path: Path, out: Path) -> None:
+def write_big_interact(
+    bed: Path,
+    contigs: Mapping[str, int],
+    path: Path,
+    out: Path,
+    origin: Origin | None = None,
+) -> None:
     """Convert sorted interact rows without a header to bigInteract, with UCSC's converter.
 
     Parameters
@@ -193,6 +224,8 @@ def write_big_interact(bed: Path, contigs: Mapping[str, int], path: Path, out: P
         Length of each contig in them.
     path, out
         The file to write, and its name in messages.
+    origin
+        What made the scores, for the file's own description.
 
     Raises
     ------
@@ -200,7 +233,7 @@ def write_big_interact(bed: Path, contigs: Mapping[str, int], path: Path, out: P
         Where the converter fails, with the last it said.
     """
     definition, sizes = bed.with_name("interact.as"), bed.with_name("chrom.sizes")
-    definition.write_text(auto_sql(), encoding="utf-8")
+    definition.write_text(auto_sql(origin), encoding="utf-8")
     sizes.write_text("".join(f"{name}\t{n}\n" for name, n in contigs.items()), encoding="utf-8")
     command = [CONVERTER, f"-as={definition}", "-type=bed5+13", "-tab", str(bed), str(sizes)]
     done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
@@ -209,12 +242,15 @@ def write_big_interact(bed: Path, contigs: Mapping[str, int], path: Path, out: P
         raise EpipamError(f"{out}: {CONVERTER} failed with exit {done.returncode}: {said}")
 
 
-def auto_sql() -> str:
-    """Return the autoSql definition of bigInteract."""
+def auto_sql(origin: Origin | None = None) -> str:
+    """Return the autoSql definition of bigInteract; its description says what made the scores."""
     fields = "".join(
         f'    {kind} {name}; "{about}"\n' for name, (kind, about) in INTERACT_COLUMNS.items()
     )
-    return f'table interact\n"Enhancer-promoter pairs scored by epipam"\n    (\n{fields}    )\n'
+    about = "Enhancer-promoter pairs scored by epipam"
+    if origin is not None:
+        about = f"Enhancer-promoter pairs: {origin.comment()}".replace('"', "'")
+    return f'table interact\n"{about}"\n    (\n{fields}    )\n'
 
 
 def _span(arc: Arc) -> Anchor:

@@ -1,11 +1,12 @@
-"""The tables that hold every scored pair: BEDPE, TSV and Parquet, with all columns of the input.
+"""The tables that hold every scored pair: BEDPE, TSV, CSV, Parquet, with all columns of the input.
 
-Text that is no UTF-8 keeps its bytes in BEDPE and TSV; Parquet, which must be UTF-8, holds such
-bytes read as Latin-1.
+Bytes that are no UTF-8 are kept in text; Parquet, which must be UTF-8, holds them read as Latin-1.
+What is missing is `.` in BEDPE, empty in TSV and CSV, null in Parquet.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from epipam.errors import PairTableError
-from epipam.pairs.table import COLUMNS, Layout, PairTable
+from epipam.pairs.formats import BEDPE
+from epipam.pairs.names import pair_names
+from epipam.pairs.table import COLUMNS, SEPARATOR, Layout, PairTable
 from epipam.scoring.selection import ScoredPairs
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ _BEDPE_ANCHORS = (
     "enhancer_chrom", "enhancer_start", "enhancer_end",
     "promoter_chrom", "promoter_start", "promoter_end",
 )  # fmt: skip
+_MISSING = frozenset({"", ".", "NA", "NaN", "nan"})
+_INTEGERS = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_NUMBERS = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _BEDPE_KEPT: tuple[str, ...] = ("enhancer_name", "promoter_name", "label")
 _LATIN_1 = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # of `surrogateescape`
 
@@ -49,12 +55,15 @@ class FurtherColumns:
     ----------
     columns
         (name in the score file, position in the input) of each; none in browser tracks.
+    types
+        `int`, `float` or `str` of each column of all tables seen by `learn_types`; text without.
     """
 
     def __init__(self, ending: str) -> None:
         self.columns: list[tuple[str, int]] = []
         self._bedpe = ending.startswith(".bedpe")
-        self._kept = self._bedpe or ending.startswith((".tsv", ".parquet"))
+        self.types: dict[str, type] = {}
+        self._kept = self._bedpe or ending.startswith((".tsv", ".csv", ".parquet"))
         self._width: int | None = None
 
     def fit(self, table: PairTable) -> None:
@@ -65,7 +74,7 @@ class FurtherColumns:
         PairTableError
             For the first row with a value beyond those columns.
         """
-        as_they_are = self._bedpe and table.layout.kind == "bedpe"
+        as_they_are = self._bedpe and table.layout.kind == BEDPE
         if not table.fields or as_they_are or not self._kept:
             return
         widest = max(map(len, table.fields))
@@ -80,6 +89,22 @@ class FurtherColumns:
                         f"{table.path}:{line}: row: {len(fields)} columns, "
                         f"but the rows before it have {self._width}"
                     )
+
+    def learn_types(self, table: PairTable) -> None:
+        """Fit a table as `fit` does, and note which columns hold numbers alone so far."""
+        self.fit(table)
+        for name, values in self.values(table):
+            known = self.types.get(name, int)
+            given = set(values) - _MISSING
+            if known is str or not given:
+                continue
+            for value in given:
+                if known is int and not _INTEGERS.fullmatch(value):
+                    known = float
+                if known is float and not _NUMBERS.fullmatch(value):
+                    known = str
+                    break
+            self.types[name] = known
 
     def values(self, table: PairTable) -> Iterator[tuple[str, list[str]]]:
         """Yield (name, value of each row); a row that ends before a column has an empty one."""
@@ -108,7 +133,7 @@ def _further_columns(layout: Layout, width: int, reserved: frozenset[str]) -> li
 
 def bedpe_header(table: PairTable, columns: FurtherColumns) -> list[list[str]]:
     """Return the names of the columns, where a BEDPE has any or there are some to name."""
-    if table.layout.kind == "bedpe":
+    if table.layout.kind == BEDPE:
         if not table.layout.names:
             return []
         first, *others = _with_score(list(table.layout.names), "name", "score")
@@ -121,16 +146,18 @@ def bedpe_rows(pairs: ScoredPairs, columns: FurtherColumns) -> Lines:
     """Yield BEDPE: the fields of a BEDPE as they were, with the probability in column 8."""
     table = pairs.table
     scores = _numbers(pairs.probability)
-    if table.layout.kind == "bedpe":
+    if table.layout.kind == BEDPE:
         for fields, score in zip(table.fields, scores, strict=True):
             yield _with_score(list(fields), ".", score)
         return
     extra = [(c, _strings(table.frame[c])) for c in _bedpe_kept(table.layout)]
     extra += columns.values(table)
     anchors = zip(*(_strings(table.frame[c]) for c in _BEDPE_ANCHORS), strict=True)
-    names = zip(table.frame["enhancer_name"], table.frame["promoter_name"], strict=True)
-    for i, (anchor, both) in enumerate(zip(anchors, names, strict=True)):
-        name = "::".join(filter(None, both)) or "."
+    names = pair_names(table)
+    both = zip(names.enhancer, names.promoter, strict=True)
+    for i, (anchor, given) in enumerate(zip(anchors, both, strict=True)):
+        # With one name alone, which of the two it is must be told.
+        name = SEPARATOR.join(given) if any(given) else "."
         yield [*anchor, name, scores[i], ".", ".", *(values[i] or "." for _, values in extra)]
 
 
@@ -141,33 +168,51 @@ def tsv_header(table: PairTable, columns: FurtherColumns) -> list[list[str]]:
 
 
 def tsv_rows(pairs: ScoredPairs, columns: FurtherColumns) -> Lines:
-    """Yield the canonical columns, both scores, and the further columns."""
+    """Yield the canonical columns, both scores, and the further columns; empty where missing."""
     table = pairs.table
-    texts = [_strings(table.frame[c]) for c in _canonical_columns(table.layout)]
-    texts += [_numbers(pairs.probability), _numbers(pairs.logit)]
-    texts += [values for _, values in columns.values(table)]
+    texts = [_strings(values) for _, values in _canonical_values(table)]
+    texts += [_numbers(pairs.probability, ""), _numbers(pairs.logit, "")]
+    further = [values for _, values in columns.values(table)]
+    texts += [["" if value == "." else value for value in values] for values in further]
     yield from zip(*texts, strict=True)
 
 
 def arrow_table(pairs: ScoredPairs, columns: FurtherColumns) -> pa.Table:
-    """Return the columns of the TSV, numbers as numbers."""
+    """Return the columns of the TSV, numbers as numbers, and null where something is missing."""
     import pyarrow as pa
 
     table = pairs.table
     arrays: dict[str, pa.Array] = {}
-    for name in _canonical_columns(table.layout):
-        values = table.frame[name]
-        arrays[name] = (
-            pa.array(_valid(values), pa.string())
-            if values.dtype == object
-            else pa.array(values.to_numpy())
-        )
+    for name, values in _canonical_values(table):
+        if isinstance(values, list) or values.dtype == object:
+            arrays[name] = pa.array([value or None for value in _valid(values)], pa.string())
+        else:
+            arrays[name] = pa.array(values.to_numpy())
     arrays["probability"] = pa.array(pairs.probability, pa.float64(), from_pandas=True)
     arrays["logit"] = pa.array(pairs.logit, pa.float64(), from_pandas=True)
     further = list(columns.values(table))
     names = [*arrays, *_valid(name for name, _ in further)]
-    texts = [pa.array(_valid(values), pa.string()) for _, values in further]
-    return pa.Table.from_arrays([*arrays.values(), *texts], names=names)
+    typed = [_typed(values, columns.types.get(name, str)) for name, values in further]
+    return pa.Table.from_arrays([*arrays.values(), *typed], names=names)
+
+
+def _typed(values: list[str], kind: type) -> pa.Array:
+    import pyarrow as pa
+
+    if kind is str:
+        texts = [None if value in ("", ".") else value for value in _valid(values)]
+        return pa.array(texts, pa.string())
+    numbers = [None if value in _MISSING else kind(value) for value in values]
+    return pa.array(numbers, pa.int64() if kind is int else pa.float64())
+
+
+def _canonical_values(table: PairTable) -> Iterator[tuple[str, pd.Series | list[str]]]:
+    names = pair_names(table)
+    for column in _canonical_columns(table.layout):
+        if column.endswith("_name"):
+            yield column, getattr(names, column.removesuffix("_name"))
+        else:
+            yield column, table.frame[column]
 
 
 def _valid(texts: Iterable[str]) -> list[str]:
@@ -194,10 +239,10 @@ def _with_score(fields: list[str], name: str, score: str) -> list[str]:
     return fields
 
 
-def _strings(values: pd.Series) -> list[str]:
+def _strings(values: Iterable[object]) -> list[str]:
     return [str(value) for value in values]
 
 
-def _numbers(values: np.ndarray) -> list[str]:
-    """Format scores; a pair without one has `.`, as BEDPE writes what is unknown."""
-    return ["." if np.isnan(value) else f"{value:.8g}" for value in values]
+def _numbers(values: np.ndarray, missing: str = ".") -> list[str]:
+    """Format scores; by default a pair without one has `.`, as BEDPE writes what is unknown."""
+    return [missing if np.isnan(value) else f"{value:.8g}" for value in values]

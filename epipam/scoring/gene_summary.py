@@ -73,10 +73,10 @@ class GeneSummary:
         hopeful = np.flatnonzero(pairs.logit > self._least[code])
         distances = distance(frame)
         for i in hopeful.tolist():
-            apart = "." if np.isnan(distances[i]) else f"{distances[i]:.1f}".removesuffix(".0")
+            apart = "" if np.isnan(distances[i]) else f"{distances[i]:.1f}".removesuffix(".0")
             scores = (f"{pairs.probability[i]:.8g}", f"{pairs.logit[i]:.8g}")
             row = (
-                *map(str, places[i][:3]), names.enhancer[i] or ".", *map(str, places[i][3:]),
+                *map(str, places[i][:3]), names.enhancer[i], *map(str, places[i][3:]),
                 *scores, apart,
             )  # fmt: skip
             self._take(int(code[i]), _Best(float(pairs.logit[i]), -self._age - i, row))

@@ -18,9 +18,12 @@ from epipam.models import Epipam, Network, load_model
 from epipam.models.logits import probabilities
 from epipam.pairs.checks import PairCheck, Tally, check_pairs
 from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.formats import Columns
 from epipam.pairs.table import PairTable, iter_pairs
 from epipam.runtime.devices import choose_device
+from epipam.runtime.text_files import keep_pipes
 from epipam.scoring.engine import Engine, PairWindows, PlainEngine
+from epipam.scoring.origin import Origin
 from epipam.scoring.region_engine import RegionEngine
 from epipam.scoring.settings import ALL_PAIRS, BATCH_SIZE, CACHE_SIZE, CHUNK_ROWS, OutputOptions
 from epipam.scoring.writers import FurtherColumns, check_output, open_writer
@@ -160,6 +163,8 @@ def score_file(
     to_probability: Callable[[np.ndarray], np.ndarray] = probabilities,
     overwrite: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
+    columns: Columns | None = None,
+    origin: Origin | None = None,
 ) -> ScoreResult:
     """Score every pair of a file, in its order; memory is that of some thousand pairs.
 
@@ -168,7 +173,7 @@ def score_file(
     engine
         That scores in this process, or what scores elsewhere.
     out
-        A table (`.bedpe`, `.tsv`, `.parquet`) or a browser track (`.interact`, `.inter.bb`,
+        A table (`.bedpe`, `.tsv`, `.csv`, `.parquet`) or a browser track (`.interact`, `.inter.bb`,
         `.longrange`, `.igv.bedpe`); text also as `.gz`, which is bgzip.
     bad_pairs
         `fail` checks all pairs first and stops where one cannot be scored; `skip` writes such
@@ -184,6 +189,10 @@ def score_file(
         are written as they are in either case.
     on_rows
         Called with the number of rows of each piece when it is written.
+    columns
+        Which columns of the table are which, as `epipam.pairs.table.read_pairs` takes them.
+    origin
+        What makes the scores, as `epipam.scoring.origin.origin_of` returns it; the file says it.
 
     Raises
     ------
@@ -196,6 +205,7 @@ def score_file(
     ending = check_output(out, overwrite=overwrite, options=output)
     genome = Genome(genome_path)
     part = None if contigs is None else ContigPart(genome, contigs)
+    further, learning = FurtherColumns(ending), True
 
     def checked() -> Iterator[CheckedTable]:
         for table in iter_pairs(
@@ -204,26 +214,40 @@ def score_file(
             chunk_rows=engine.piece_rows if isinstance(engine, TableScorer) else CHUNK_ROWS,
             keep_fields=True,
             malformed=bad_pairs,
+            columns=columns,
         ):
+            if learning:
+                further.learn_types(table)
             lengths = (engine.enhancer_length, engine.promoter_length)
             pairs = table if part is None else part.of(table)
             yield pairs, check_pairs(pairs, genome, *lengths, allow_trans=trans == "keep")
         if part is not None:
             part.require(pairs_path)
 
-    if bad_pairs == "fail":
-        before, columns = Tally(Path(pairs_path), genome), FurtherColumns(ending)
-        for table, check in checked():
-            columns.fit(table)
-            before.add(table, check)
-        before.require(bad_pairs)
-    tally = Tally(Path(pairs_path), genome)
-    with open_writer(out, overwrite=overwrite, options=output, genome=genome) as write:
-        for table, check, logits in _scored(checked(), genome, engine):
-            write(table, to_probability(logits), logits)
-            tally.add(table, check)
-            on_rows(len(table))
-        tally.require("skip")
+    with keep_pipes():
+        # Types are those of the whole table, of which a part on some contigs has the same.
+        if bad_pairs == "fail" or ending == ".parquet":
+            before = Tally(Path(pairs_path), genome)
+            for table, check in checked():
+                before.add(table, check)
+            if bad_pairs == "fail":
+                before.require(bad_pairs)
+        learning = False
+        tally = Tally(Path(pairs_path), genome)
+        writer = open_writer(
+            out,
+            overwrite=overwrite,
+            options=output,
+            genome=genome,
+            origin=origin,
+            columns=further if ending == ".parquet" else None,
+        )
+        with writer as write:
+            for table, check, logits in _scored(checked(), genome, engine):
+                write(table, to_probability(logits), logits)
+                tally.add(table, check)
+                on_rows(len(table))
+            tally.require("skip")
     return ScoreResult(out, tally.rows, write.written, dict(tally.skipped), tally.renamed)
 
 

@@ -1,17 +1,19 @@
 """Score files, streamed, under their final name only when whole; the ending names the format.
 
-Tables (`.bedpe`, `.tsv`, `.parquet`) hold every pair in the input's order, unless something else
-is asked for. Browser tracks (`.interact`, `.inter.bb`, `.longrange`, `.igv.bedpe`) hold the pairs
-that have a score, sorted by position. A tab or line end within a field (quoted CSV can have one)
-becomes a blank in text.
+Tables (`.bedpe`, `.tsv`, `.csv`, `.parquet`) hold every pair in the input's order, unless something
+else is asked for. Browser tracks (`.interact`, `.inter.bb`, `.longrange`, `.igv.bedpe`) hold the
+pairs that have a score, sorted by position. A tab or line end within a field (quoted CSV can have
+one) becomes a blank in text.
 """
 
 from __future__ import annotations
 
+import csv
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +31,12 @@ from epipam.runtime.sorted_rows import (
     write_index,
 )
 from epipam.scoring.browser_tracks import (
+    LongrangeRows,
     igv_header,
     igv_rows,
     interact_header,
     interact_rows,
-    longrange_rows,
+    longrange_header,
     require_converter,
     write_big_interact,
 )
@@ -46,6 +49,7 @@ from epipam.scoring.formats import (
     tsv_rows,
 )
 from epipam.scoring.gene_summary import SUMMARY_ENDINGS, GeneSummary
+from epipam.scoring.origin import Origin
 from epipam.scoring.selection import ScoredPairs, Selection, take
 from epipam.scoring.settings import ALL_PAIRS, OutputOptions
 
@@ -56,14 +60,17 @@ __all__ = ["ENDINGS", "TRACKS", "FurtherColumns", "ScoreWriter", "check_output",
 
 _BEDPE_COLUMNS = Columns(key=(0, 1, 3, 4, 2, 5), contigs=(0, 3))
 _TSV_COLUMNS = Columns(key=(0, 1, 4, 5, 2, 6), contigs=(0, 4))
-_BED_COLUMNS = Columns(key=(0, 1, 2))
-_IGV_COLUMNS = Columns(key=(0, 1, 4), index=(0, 1, 13))
+# By position, then by all that tells pairs apart: read and written again, rows keep their order.
+_INTERACT_COLUMNS = Columns(key=(0, 1, 2, 8, 9, 10, 13, 14, 15), contigs=(0, 8, 13))
+_LONGRANGE_COLUMNS = Columns(key=(0, 1, 2, 3), contigs=(0, 3))
+_IGV_COLUMNS = Columns(key=(0, 1, 4, 2, 3, 5, 10), contigs=(0, 3), index=(0, 1, 13))
 # Of each format of text: what rows are sorted by, and first lines that are no rows and no comment.
 _TEXTS = {
     ".bedpe": (_BEDPE_COLUMNS, 0),
     ".tsv": (_TSV_COLUMNS, 1),
-    ".interact": (_BED_COLUMNS, 1),
-    ".longrange": (_BED_COLUMNS, 0),
+    ".csv": (_TSV_COLUMNS, 1),
+    ".interact": (_INTERACT_COLUMNS, 1),
+    ".longrange": (_LONGRANGE_COLUMNS, 0),
     ".igv.bedpe": (_IGV_COLUMNS, 0),
 }
 TRACKS = frozenset({".interact", ".inter.bb", ".longrange", ".igv.bedpe"})
@@ -86,6 +93,8 @@ def check_output(out: Path, *, overwrite: bool, options: OutputOptions = ALL_PAI
     ending = check_new_file(out, "the scores", ENDINGS, overwrite=overwrite)
     if options.index and not ending.endswith(".gz"):
         raise RequestError(f"{out}: --index needs bgzip: an ending as .bedpe.gz or .interact.gz")
+    if (options.sort or options.index) and ending.startswith(".csv"):
+        raise RequestError(f"{out}: CSV keeps the input's order; --sort and --index are for .tsv")
     if options.sort and ending == ".parquet":
         raise RequestError(f"{out}: Parquet keeps the input's order; --sort is for text")
     if options.genes is not None:
@@ -142,6 +151,8 @@ def open_writer(
     overwrite: bool,
     options: OutputOptions = ALL_PAIRS,
     genome: Genome | None = None,
+    origin: Origin | None = None,
+    columns: FurtherColumns | None = None,
 ) -> Iterator[ScoreWriter]:
     """Yield `write(table, probability, logit)` for the format that the file's ending names.
 
@@ -153,6 +164,10 @@ def open_writer(
     ----------
     genome
         Says how long the contigs are, for `.inter.bb`.
+    origin
+        What makes the scores; the file says it.
+    columns
+        The input's further columns, of which `learn_types` has seen all; they are text without.
 
     Raises
     ------
@@ -174,10 +189,10 @@ def open_writer(
     ):
         sink: _TextSink | _ParquetSink
         if ending == ".parquet":
-            sink = _ParquetSink(partial_file)
+            sink = _ParquetSink(partial_file, origin, columns)
         else:
             text = partial_file if ending != ".inter.bb" else Path(work) / "interact.bed"
-            sink = _TextSink(text, out, ending, Path(work) if sort else None, options)
+            sink = _TextSink(text, out, ending, Path(work) if sort else None, options, origin)
         writer = ScoreWriter(sink, options)
         try:
             yield writer
@@ -190,14 +205,16 @@ def open_writer(
                 raise RequestError(f"{out}: no pair to show; bigInteract cannot be empty")
             resolved = genome.resolve(sink.contigs)
             lengths = {name: genome.contigs[contig] for name, contig in resolved.items()}
-            write_big_interact(text, lengths, partial_file, out)
+            write_big_interact(text, lengths, partial_file, out, origin)
         if options.genes is not None and writer.genes is not None:
             writer.genes.write(options.genes, overwrite=overwrite)
         if options.index:
             suffix = index_suffix(sink.end)
             index = after.enter_context(whole_file(out.with_name(out.name + suffix)))
-            columns, headers = _TEXTS[ending.removesuffix(".gz")]
-            write_index(partial_file, index, columns, csi=suffix == ".csi", headers=headers)
+            places, headers = _TEXTS[ending.removesuffix(".gz")]
+            # A comment comes before a table's header, and behind a track line.
+            headers += origin is not None and ending.startswith(".tsv")
+            write_index(partial_file, index, places, csi=suffix == ".csi", headers=headers)
 
 
 class _TextSink:
@@ -214,30 +231,38 @@ class _TextSink:
     """
 
     def __init__(
-        self, path: Path, out: Path, ending: str, work: Path | None, options: OutputOptions
+        self,
+        path: Path,
+        out: Path,
+        ending: str,
+        work: Path | None,
+        options: OutputOptions,
+        origin: Origin | None,
     ) -> None:
         self.scored_only = ending.removesuffix(".gz") in TRACKS
         self.end = 0
         self.contigs: set[str] = set()
         self._format = ending.removesuffix(".gz")
         self._title = out.name.removesuffix(ending)
+        self._origin = origin
+        self._encoded = _encoded_csv if self._format == ".csv" else _encoded
         self._columns = FurtherColumns(ending)
         self._begun = False
         self._rows = self._rows_of(options)
         compressed = ending.endswith(".gz")
         self._handle: Any = pysam.BGZFile(str(path), "w", None) if compressed else path.open("wb")
-        columns = _TEXTS.get(self._format, (_BED_COLUMNS, 0))[0]
+        columns = _TEXTS.get(self._format, (_INTERACT_COLUMNS, 0))[0]
         self._sorted = SortedRows(work, columns.of) if work else None
 
     def begin(self, pairs: ScoredPairs) -> None:
         """Look at pairs before some of them are chosen; the first bring the header."""
         self._columns.fit(pairs.table)
         if not self._begun:
-            self._handle.write(_encoded(self._header(pairs.table)))
+            self._handle.write(self._encoded_header(pairs.table))
             self._begun = True
 
     def write(self, pairs: ScoredPairs) -> None:
-        text = _encoded(self._rows(pairs))
+        text = self._encoded(self._rows(pairs))
         frame = pairs.table.frame
         self.end = max(self.end, *(int(frame[f"{a}_end"].max()) for a in ("enhancer", "promoter")))
         self.contigs.update(frame["enhancer_chrom"], frame["promoter_chrom"])
@@ -255,36 +280,49 @@ class _TextSink:
     def close(self) -> None:
         self._handle.close()
 
+    def _encoded_header(self, table: PairTable) -> bytes:
+        """Return the first lines: what made the file, and the names of its columns."""
+        header = self._header(table)
+        if self._origin is None or self._format == ".inter.bb":
+            return self._encoded(header)
+        comment = _encoded([[f"# {self._origin.comment()}"]])
+        if self._format == ".interact":  # the track line must come first
+            return self._encoded(header[:1]) + comment + self._encoded(header[1:])
+        return comment + self._encoded(header)
+
     def _header(self, table: PairTable) -> list[list[str]]:
         if self._format == ".bedpe":
             return bedpe_header(table, self._columns)
-        if self._format == ".tsv":
+        if self._format in (".tsv", ".csv"):
             return tsv_header(table, self._columns)
         if self._format == ".interact":
-            return interact_header(self._title)
+            return interact_header(self._title, self._origin)
+        if self._format == ".longrange":
+            return longrange_header()
         return igv_header() if self._format == ".igv.bedpe" else []
 
     def _rows_of(self, options: OutputOptions) -> Rows:
         if self._format == ".bedpe":
             return partial(bedpe_rows, columns=self._columns)
-        if self._format == ".tsv":
+        if self._format in (".tsv", ".csv"):
             return partial(tsv_rows, columns=self._columns)
         if self._format == ".longrange":
-            return longrange_rows
+            return LongrangeRows()
         if self._format == ".igv.bedpe":
             return partial(igv_rows, twice=options.index)
         return interact_rows
 
 
 class _ParquetSink:
-    """Row groups of Parquet."""
+    """Row groups of Parquet, whose pages have checksums."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, origin: Origin | None, columns: FurtherColumns | None) -> None:
         self.scored_only = False
         self.end = 0
         self.contigs: set[str] = set()
         self._path = path
-        self._columns = FurtherColumns(".parquet")
+        self._columns = columns or FurtherColumns(".parquet")
+        self._origin = origin
         self._writer: pq.ParquetWriter | None = None
 
     def begin(self, pairs: ScoredPairs) -> None:
@@ -294,7 +332,10 @@ class _ParquetSink:
         self._columns.fit(pairs.table)
         if self._writer is None:
             nothing = take(pairs, np.empty(0, dtype=np.int64))
-            self._writer = pq.ParquetWriter(self._path, arrow_table(nothing, self._columns).schema)
+            schema = arrow_table(nothing, self._columns).schema
+            if self._origin is not None:
+                schema = schema.with_metadata(self._origin.metadata())
+            self._writer = pq.ParquetWriter(self._path, schema, write_page_checksum=True)
 
     def write(self, pairs: ScoredPairs) -> None:
         assert self._writer is not None, "begin comes first"
@@ -313,3 +354,11 @@ def _encoded(rows: Iterable[Iterable[str]]) -> bytes:
         "\t".join(field.translate(_BLANKS) for field in fields) + "\n" for fields in rows
     )
     return text.encode("utf-8", "surrogateescape")
+
+
+def _encoded_csv(rows: Iterable[Iterable[str]]) -> bytes:
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [field.translate(_BLANKS) for field in fields] for fields in rows
+    )
+    return text.getvalue().encode("utf-8", "surrogateescape")

@@ -100,7 +100,10 @@ def _jobs(store: Store, genome: Genome, pairs_path: Path) -> list[ContigJob]:
     _require_inputs(store, genome, pairs_path)
     settings = StoreSettings.of_attributes(own)
     chosen = ContigPart(genome, own[PART]["contigs"]) if PART in own else None
-    table, _, _ = read_table(pairs_path, own["pairs"]["label_column"], "skip", chosen)
+    about = own["pairs"]
+    table, _, _ = read_table(
+        pairs_path, about["label_column"], "skip", chosen, about.get("columns")
+    )
     check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
     mark_contradictions(table, check, "skip")
     return contig_jobs(table, check, genome, settings)

@@ -23,6 +23,7 @@ from epipam.pairs.checks import (
     rows_by_contig,
 )
 from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.formats import Columns
 from epipam.pairs.pair_lists import mark_contradictions
 from epipam.pairs.table import PairTable, digest, read_pairs
 from epipam.runtime.cluster import Workers, Workforce, workers_of
@@ -61,6 +62,7 @@ def build_store(
     settings: StoreSettings | None = None,
     *,
     label_column: str | None = None,
+    columns: Columns | None = None,
     bad_pairs: str = "fail",
     workers: int = 1,
     scheduler: str | None = None,
@@ -115,11 +117,11 @@ def build_store(
     chosen = None if contigs is None else ContigPart(genome, contigs)
     workforce = Workforce(workers, scheduler)
     with workers_of(workforce) as crew:
-        table, part, n_rows = read_table(pairs_path, label_column, bad_pairs, chosen)
+        table, part, n_rows = read_table(pairs_path, label_column, bad_pairs, chosen, columns)
         check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
         require_usable(table, check, genome, bad_pairs)
         repeats = mark_contradictions(table, check, bad_pairs)
-        about_pairs, about_part = _about_pairs(table, check, n_rows, label_column, part)
+        about_pairs, about_part = _about_pairs(table, check, n_rows, label_column, columns, part)
         jobs = contig_jobs(table, check, genome, settings)
         # Grouped by contig, the pairs need not be held as one table as well.
         table = replace(table, frame=table.frame[[]])
@@ -127,6 +129,8 @@ def build_store(
 
         sha256 = about_pairs["sha256"]
         request = _request(genome, sha256, label_column, bad_pairs, settings, part)
+        if columns:
+            request["columns"] = dict(sorted(columns.items()))
         with _destination(place, request, overwrite=overwrite) as (destination, continued):
             done = {
                 job.name: found for job in jobs if (found := destination.finished_contig(job.name))
@@ -191,13 +195,17 @@ def _work(job: ContigJob) -> int:
 
 
 def read_table(
-    path: str | Path, label_column: str | None, malformed: str, chosen: ContigPart | None
+    path: str | Path,
+    label_column: str | None,
+    malformed: str,
+    chosen: ContigPart | None,
+    columns: Columns | None,
 ) -> tuple[PairTable, StorePart | None, int]:
     """Read a pair table; return it, or the part of it that is wanted, and how many rows it has.
 
     Its column `pair` numbers the rows of the whole table.
     """
-    table = read_pairs(path, label_column, malformed=malformed)
+    table = read_pairs(path, label_column, malformed=malformed, columns=columns)
     table.frame["pair"] = np.arange(len(table))
     n_rows = len(table) + len(table.malformed)
     if chosen is None:
@@ -295,6 +303,7 @@ def _about_pairs(
     check: PairCheck,
     n_rows: int,
     label_column: str | None,
+    columns: Columns | None,
     part: StorePart | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the attribute `pairs`, and `part` where there is one."""
@@ -310,6 +319,8 @@ def _about_pairs(
         "skipped": skipped,
         "label_column": label_column,
     }
+    if columns:
+        about_pairs["columns"] = dict(columns)
     return about_pairs, about_part
 
 

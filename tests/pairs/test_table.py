@@ -221,7 +221,7 @@ def is_readable_by_rule(fields: list[str]) -> bool:
     if len(fields) < 6 or "" in (fields[0], fields[3]) or "." in (fields[0], fields[3]):
         return False
     numbers = [fields[i] for i in (1, 2, 4, 5)]
-    if not all(re.fullmatch("-?[0123456789]{1,15}", number) for number in numbers):
+    if not all(re.fullmatch("-?[0123456789]{1,15}(\\.0)?", number) for number in numbers):
         return False
     label = fields[6] if len(fields) > 6 else ""
     return label in {spelling for spellings in LABELS.values() for spelling in spellings}
@@ -529,7 +529,8 @@ def test_malformed_rows_are_named_by_file_line_column_and_fault(write):
         f"{path}:8: row: 4 columns where at least 7 are needed",
         f"{path}:9: label: 'maybe' is not a label: 1, 0, or -1 for unknown",
         f"{path}:10: enhancer_chrom: no chromosome: the anchor is unknown",
-        f"{path}:11: enhancer_start: '1,000' is not a whole number",
+        f"{path}:11: enhancer_start: '1,000' is not a whole number: "
+        "write it without separators of thousands",
     ]
     assert str(error).splitlines() == [error.summary, *error.rows]
 

@@ -127,16 +127,22 @@ def test_interact_is_ucscs_bed5_13(write_track, ending):
 
 
 def test_longrange_has_two_records_for_each_pair(write_track):
-    rows = [line.split("\t") for line in text_of(write_track(".longrange")).splitlines()]
+    lines = text_of(write_track(".longrange")).splitlines()
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
     assert sorted_by_position(rows)
-    found = []
-    for contig, start, end, other in rows:
+    found, ids = [], {}
+    for contig, start, end, other, number, strand in rows:
+        assert strand == "."
+        ids[int(number)] = (contig, int(start), int(end))
         there = re.fullmatch(r"(\w+):(\d+)-(\d+),(\d+(?:\.\d+)?)", other)
         mate = (there[1], int(there[2]), int(there[3]))
         found.append(((contig, int(start), int(end)), mate, float(there[4])))
     assert sorted(found) == sorted(
         row for e, p, _, score in anchors() for row in ((e, p, score), (p, e, score))
     )
+    # Of each pair in the input's order: odd at the enhancer, even at the promoter.
+    both = [place for e, p, _, _ in anchors() for place in (e, p)]
+    assert [ids[number] for number in range(1, len(both) + 1)] == both
 
 
 def test_igv_bedpe_has_the_leftmost_region_first(write_track):

@@ -63,10 +63,10 @@ def test_it_is_what_a_double_loop_finds(rows, piece, top, least):
             apart = 1050 + p - (100 * e + 5.5)
             expected.append(
                 [
-                    gene, str(rank), "chr1", str(100 * e), str(100 * e + 11), f"e{e}" if e else ".",
+                    gene, str(rank), "chr1", str(100 * e), str(100 * e + 11), f"e{e}" if e else "",
                     "chr1" if p < 4 else "chr2", str(1000 + p), str(1100 + p),
                     f"{1 / (1 + np.exp(-logit)):.8g}", f"{logit:.8g}",
-                    f"{apart:.1f}" if p < 4 else ".", str(len(of_it)),
+                    f"{apart:.1f}" if p < 4 else "", str(len(of_it)),
                 ]
             )  # fmt: skip
     assert list(summary.rows()) == expected
@@ -79,8 +79,8 @@ def test_the_file_has_named_columns(tmp_path):
     summary.write(tmp_path / "genes.tsv.gz")
     text = (tmp_path / "genes.tsv").read_text()
     assert gzip.decompress((tmp_path / "genes.tsv.gz").read_bytes()).decode() == text
-    frame = pd.read_csv(tmp_path / "genes.tsv", sep="\t")
+    frame = pd.read_csv(tmp_path / "genes.tsv", sep="\t", keep_default_na=False)
     assert tuple(frame.columns) == SUMMARY
     assert frame["gene"].tolist() == ["A", "A", "B"]
-    assert frame["enhancer_name"].tolist() == ["e1", ".", "e2"]
+    assert frame["enhancer_name"].tolist() == ["e1", "", "e2"]
     assert frame["distance"].tolist() == [944.5, 1044.5, 846.5]

@@ -84,6 +84,8 @@ def role_columns(names: Sequence[str]) -> dict[str, int]:
             continue
         column = f"{role}_{part}"
         exact = [i for i in places if lower[i] == column]
+        if part == "name":  # a name says more than a number
+            exact = exact or [i for i in places if "name" in lower[i]]
         if len(exact or places) > 1 and column not in OPTIONAL_COLUMNS:
             twice = ", ".join(names[i] for i in places)
             raise AmbiguousHeader(

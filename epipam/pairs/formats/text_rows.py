@@ -68,6 +68,7 @@ class TextTable:
             raise no_rows(path)
         self._delimiter = _delimiter(first[1])
         self._quoted = first[1].startswith('"') and self._delimiter != ","
+        self._header: str | None = None
         names, lines = self._names(first, lines)
         peeked = list(islice(lines, _HEAD_ROWS))
         rows = [fields for _, fields in split_rows(iter(peeked), self._delimiter, self._quoted)]
@@ -92,20 +93,17 @@ class TextTable:
 
     def rows(self, layout: Layout) -> Iterator[Row]:
         """Yield (line, fields) of each row, the fields as `layout` has them."""
-        rows = split_rows(self._lines, self._delimiter, self._quoted)
+        rows = split_rows(self._lines, self._delimiter, self._quoted, self._header)
         if self._row_names:
             rows = ((number, fields[1:]) for number, fields in rows)
         return laid_out(rows, layout)
 
     def _names(self, first: Line, lines: Iterator[Line]) -> tuple[list[str] | None, Iterator[Line]]:
-        """Return the header where the first line is one, and the lines from the first row on.
-
-        A header that comes again, where tables were put end to end, is no row.
-        """
-        header = first[1]
-        fields = _split(header, self._delimiter, quoted=self._quoted)
+        """Return the header where the first line is one, and the lines from the first row on."""
+        fields = _split(first[1], self._delimiter, quoted=self._quoted)
         if is_header(fields):
-            return fields, (line for line in lines if line[1] != header)
+            self._header = first[1]  # it comes again where tables were put end to end
+            return fields, lines
         return None, chain([first], lines)
 
     def _commented_names(self, comments: list[str], n_fields: int) -> list[str] | None:
@@ -133,16 +131,21 @@ def laid_out(rows: Iterable[Row], layout: Layout) -> Iterator[Row]:
     return iter(rows)
 
 
-def split_rows(lines: Iterator[Line], delimiter: str, quoted: bool) -> Iterator[Row]:
-    """Yield (line, fields) of each row; comments and blank lines are left out."""
+def split_rows(
+    lines: Iterator[Line], delimiter: str, quoted: bool, header: str | None = None
+) -> Iterator[Row]:
+    """Yield (line, fields) of each row; comments, blank lines and repeated headers are left out."""
     while batch := list(islice(lines, _LINES_AT_ONCE)):
         text = "".join([text for _, text in batch])
         blanks = may_hold_blanks(text, delimiter)
         quotes = quoted or (delimiter in ",;" and '"' in text)
-        comments = "#" in text
-        for number, text in batch:
-            if text and not text.isspace() and not (comments and text.startswith("#")):
-                yield number, _split(text, delimiter, quoted=quotes, blanks=blanks)
+        no_rows_among = "#" in text or (header is not None and header in text)
+        if delimiter != " " and not (blanks or quotes or no_rows_among or text.endswith(" ")):
+            yield from [(number, line.split(delimiter)) for number, line in batch if line]
+            continue
+        for number, line in batch:
+            if line and not line.isspace() and not line.startswith("#") and line != header:
+                yield number, _split(line, delimiter, quoted=quotes, blanks=blanks)
 
 
 def may_hold_blanks(text: str, delimiter: str) -> bool:

@@ -118,7 +118,7 @@ class ScoredPart:
         fields = table.fields[row]
         text = fields[column] if column < len(fields) else ""
         try:
-            return np.nan if text == "." else float(text)
+            return np.nan if text in ("", ".") else float(text)
         except ValueError:
             raise PairTableError(
                 f"{self.path}:{table.line[row]}: {name}: {text!r} is not a number"
@@ -131,7 +131,7 @@ class ScoredPart:
         if not self.path.is_file():
             raise RequestError(f"{self.path}: no such file")
         try:
-            with pq.ParquetFile(self.path) as opened:
+            with pq.ParquetFile(self.path, page_checksum_verification=True) as opened:
                 columns = [*ANCHORS, *_SCORES]
                 if missing := set(columns) - set(opened.schema_arrow.names):
                     raise PairTableError(
@@ -142,5 +142,5 @@ class ScoredPart:
                     frame = batch.to_pandas()
                     scores = (frame[name].to_numpy(dtype=np.float64) for name in _SCORES)
                     yield Scores(frame[list(ANCHORS)], *scores)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:
             raise PairTableError(f"{self.path}: is no Parquet file, or damaged: {error}") from None

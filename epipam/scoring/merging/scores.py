@@ -16,9 +16,11 @@ import pandas as pd
 
 from epipam.errors import PairTableError, RequestError
 from epipam.pairs.table import PairTable, iter_pairs
+from epipam.runtime.text_files import keep_pipes
 from epipam.scoring.merging.scored_part import ANCHORS, ScoredPart
+from epipam.scoring.origin import read_origin
 from epipam.scoring.settings import ALL_PAIRS, CHUNK_ROWS, OutputOptions
-from epipam.scoring.writers import check_output, open_writer
+from epipam.scoring.writers import FurtherColumns, check_output, open_writer
 
 # What is written from logits, which a BEDPE does not hold.
 _WITH_LOGITS = (".tsv", ".tsv.gz", ".parquet", ".igv.bedpe", ".igv.bedpe.gz")
@@ -84,10 +86,26 @@ def merge_scores(
         _require_logits(readers, out if ending in _WITH_LOGITS else output.genes)
     scores = _Scores(readers, pairs_path, bad_pairs)
     n_rows = 0
-    with open_writer(out, overwrite=overwrite, options=output) as write:
-        for table in iter_pairs(
+
+    def tables() -> Iterator[PairTable]:
+        return iter_pairs(
             pairs_path, label_column, chunk_rows=CHUNK_ROWS, keep_fields=True, malformed=bad_pairs
-        ):
+        )
+
+    columns = None
+    if ending == ".parquet":
+        columns = FurtherColumns(ending)
+        for table in tables():
+            columns.learn_types(table)
+    writer = open_writer(
+        out,
+        overwrite=overwrite,
+        options=output,
+        origin=read_origin(parts[0]) if parts else None,
+        columns=columns,
+    )
+    with keep_pipes(), writer as write:
+        for table in tables():
             write(table, *scores.of(table))
             n_rows += len(table)
             on_rows(len(table))

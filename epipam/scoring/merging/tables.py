@@ -15,6 +15,7 @@ import pysam
 
 from epipam.errors import RequestError, TableError
 from epipam.genome.contigs import listed_contigs
+from epipam.pairs.formats.registry import OWN_COMMENT
 from epipam.runtime.compressed import is_gzip
 from epipam.runtime.files import check_new_file, whole_file
 from epipam.scoring.writers import TRACKS
@@ -23,6 +24,7 @@ ENDINGS = (".bedpe", ".bedpe.gz", ".tsv", ".tsv.gz", ".parquet")
 
 _ROWS_AT_ONCE = 20_000
 # The column that says to which part a row belongs: a variant's contig, or an enhancer's.
+_OWN_COMMENT = f"# {OWN_COMMENT}".encode()
 _CONTIG_COLUMNS = ("chrom", "enhancer_chrom")
 
 
@@ -123,11 +125,11 @@ def _write_text(
                 if header is None:
                     header = own
                     out.write(b"".join(header))
-                elif own != header:
+                elif _named(own) != _named(header):
                     raise RequestError(
                         f"{part}: its header is not that of {parts[0]}: are they of one table?"
                     )
-                column = 0 if bedpe else _contig_column(part, header[0])
+                column = 0 if bedpe else _contig_column(part, own[-1])
                 number = len(own)
                 while rows := [*first, *islice(lines, _ROWS_AT_ONCE)]:
                     first = []
@@ -153,20 +155,20 @@ def _lines(part: Path, handle: IO[bytes]) -> Iterator[bytes]:
 
 
 def _header(part: Path, lines: Iterator[bytes], *, bedpe: bool) -> tuple[list[bytes], list[bytes]]:
-    """Return the lines of the header, and the first row where reading the header took it."""
-    if not bedpe:
-        header = list(islice(lines, 1))
-        if not header:
-            raise TableError(f"{part}: the file is empty; make this part again")
-        return header, []
-    header = []
+    """Return comments and the line of names, and the first row where reading them took it."""
+    header: list[bytes] = []
     for line in lines:
         if not line.startswith(b"#"):
-            return header, [line]
+            return (header, [line]) if bedpe else ([*header, line], [])
         header.append(line)
     if not header:
         raise TableError(f"{part}: the file is empty; make this part again")
     return header, []
+
+
+def _named(header: list[bytes]) -> list[bytes]:
+    """Return a header without what made the part: its command is another for each."""
+    return [line for line in header if not line.startswith(_OWN_COMMENT)]
 
 
 def _contig_column(part: Path, header: bytes) -> int:
@@ -200,12 +202,14 @@ def _write_parquet(
             if not part.is_file():
                 raise RequestError(f"{part}: no such file")
             try:
-                opened = stack.enter_context(pq.ParquetFile(part))
+                opened = stack.enter_context(pq.ParquetFile(part, page_checksum_verification=True))
                 column = next(c for c in _CONTIG_COLUMNS if c in opened.schema_arrow.names)
             except (pa.ArrowInvalid, StopIteration):
                 raise TableError(f"{part}: is no Parquet file of epipam") from None
             if writer is None:
-                writer = stack.enter_context(pq.ParquetWriter(path, opened.schema_arrow))
+                writer = stack.enter_context(
+                    pq.ParquetWriter(path, opened.schema_arrow, write_page_checksum=True)
+                )
             elif not opened.schema_arrow.equals(writer.schema):
                 raise RequestError(
                     f"{part}: its columns are not those of {parts[0]}: are they of one table?"
