@@ -87,7 +87,7 @@ def test_it_writes_whole_results_of_the_models_own_test_chromosomes(folder, tmp_
 
 
 def said_everywhere(result, out, text):
-    """Whether a caution stands on stderr, in the printed result, in metrics.json and on the page."""
+    """Whether a caution is on stderr, in the printed result, in metrics.json and on the page."""
     metrics = json.loads((out / "metrics.json").read_text())
     return (
         text in result.stderr
@@ -140,9 +140,7 @@ def test_other_pairs_of_the_same_genome_are_judged_on_the_models_test_chromosome
     assert said_everywhere(result, tmp_path / "out", "other pairs than the model was trained with")
 
 
-def test_of_a_store_without_the_models_test_chromosomes_nothing_is_judged_unasked(
-    folder, tmp_path
-):
+def test_of_a_store_without_the_models_test_chromosomes_nothing_is_judged_unasked(folder, tmp_path):
     pairs = pd.read_csv(folder / "pairs.tsv", sep="\t", keep_default_na=False)
     pairs = pairs[pairs["enhancer_chrom"].isin(["chr7", "chr8"])]
     pairs.to_csv(tmp_path / "few.tsv", sep="\t", index=False)
@@ -215,9 +213,7 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_any_prediction(
 def test_a_model_of_other_lengths_is_refused(folder, tmp_path):
     config = EpipamConfig(enhancer_length=2000, promoter_length=2000)
     save_model(create_model("epipam", config), tmp_path / "model", {})
-    result = _run(
-        folder, "-o", tmp_path / "out", "--chromosomes", "all", model=tmp_path / "model"
-    )
+    result = _run(folder, "-o", tmp_path / "out", "--chromosomes", "all", model=tmp_path / "model")
     assert result.exit_code == 2
     assert "windows of 2000 and 2000 bp" in result.stderr
     assert not (tmp_path / "out").exists()
@@ -228,9 +224,7 @@ def test_a_damaged_model_exits_1_naming_the_row(folder, tmp_path):
     with torch.no_grad():
         model.main_head[-1].bias.fill_(torch.nan)
     save_model(model, tmp_path / "model", {})
-    result = _run(
-        folder, "-o", tmp_path / "out", "--chromosomes", "all", model=tmp_path / "model"
-    )
+    result = _run(folder, "-o", tmp_path / "out", "--chromosomes", "all", model=tmp_path / "model")
     assert result.exit_code == 1
     assert "row 0 of the pairs (chr1:0-300, chr1:9000-9800) has probability nan" in result.stderr
     assert not (tmp_path / "out").exists()

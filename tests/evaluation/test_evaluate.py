@@ -1,4 +1,4 @@
-"""Metrics against counting pairs of pairs; baselines, draws, intervals and verdicts against plain loops."""
+"""Metrics against counting; baselines, draws, intervals and verdicts against plain loops."""
 
 from __future__ import annotations
 
@@ -318,7 +318,11 @@ def test_controls_and_calibration_stand_beside_the_scorers():
     found = result.calibration
     difference = probabilities[known] - pairs["label"][known]
     assert found.brier_score == pytest.approx((difference**2).mean())
-    assert result.verdicts[2:] == (labels.sentence(), control.sentence(), found.sentence())
+    assert result.verdicts[2:] == (
+        labels.sentence(),
+        control.sentence(),
+        found.sentence(beats_coin=False),
+    )
 
 
 def test_without_a_network_the_partner_control_says_so():
