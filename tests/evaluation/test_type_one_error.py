@@ -10,7 +10,7 @@ from epipam.evaluation.clusters import resampling_groups
 from epipam.evaluation.metrics import LEAST_CLUSTERS, bootstrap, effective_number
 from epipam.pairs.table import COLUMNS
 
-N_TRIALS = 120
+N_TRIALS = 60
 
 
 def clustered_null(n_clusters: int, generator: np.random.Generator):
@@ -46,7 +46,7 @@ def false_alarms(resample: str, n_clusters: int) -> float:
         pairs, scores = clustered_null(n_clusters, generator)
         labels = pairs["label"].to_numpy()
         _, groups = resampling_groups(pairs, resample)
-        found = bootstrap(labels, {"score": scores}, groups=groups, n_replicates=150, seed=trial)
+        found = bootstrap(labels, {"score": scores}, groups=groups, n_replicates=100, seed=trial)
         interval = found.interval("score", "AUROC")
         if interval is not None:
             alarms.append(not interval.low <= 0.5 <= interval.high)
@@ -55,12 +55,12 @@ def false_alarms(resample: str, n_clusters: int) -> float:
 
 
 def test_resampling_clusters_keeps_false_alarms_near_five_in_a_hundred():
-    # Twice the standard error of 120 trials is 4 in 100.
-    assert false_alarms("clusters", 40) <= 0.09
+    # Twice the standard error of 60 trials is 6 in 100.
+    assert false_alarms("clusters", 40) <= 0.11
 
 
 def test_resampling_pairs_as_if_they_were_independent_does_not():
-    assert false_alarms("pairs", 40) >= 0.25
+    assert false_alarms("pairs", 40) >= 0.2
 
 
 def test_what_a_clustered_score_knows_is_found():
@@ -71,7 +71,7 @@ def test_what_a_clustered_score_knows_is_found():
         labels = pairs["label"].to_numpy()
         _, groups = resampling_groups(pairs, "clusters")
         known = {"score": scores + 1.5 * labels}
-        interval = bootstrap(labels, known, groups=groups, n_replicates=150, seed=trial).interval(
+        interval = bootstrap(labels, known, groups=groups, n_replicates=100, seed=trial).interval(
             "score", "AUROC"
         )
         found += interval is not None and interval.low > 0.5
@@ -81,9 +81,8 @@ def test_what_a_clustered_score_knows_is_found():
 @pytest.mark.parametrize("n_groups", [1, 2, LEAST_CLUSTERS - 1])
 def test_of_too_few_there_is_no_interval(n_groups):
     generator = np.random.default_rng(1)
-    labels, groups = np.tile([0, 1], 200), np.repeat(np.arange(n_groups + 1), 400)[:400]
-    groups = np.arange(400) // 2 % n_groups
-    found = bootstrap(labels, {"score": generator.random(400)}, groups=groups, n_replicates=50)
+    labels, groups = np.tile([0, 1], 180), np.arange(360) // 2 % n_groups
+    found = bootstrap(labels, {"score": generator.random(360)}, groups=groups, n_replicates=50)
     assert found.n_effective == pytest.approx(n_groups)
     assert found.interval("score", "AUROC") is None
 
