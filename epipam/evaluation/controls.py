@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import rankdata
 
 from epipam.evaluation.metrics import Interval, auroc, bootstrap, interval, resampled
 from epipam.evaluation.partners import NOBODY, PartnerScores
@@ -212,12 +213,15 @@ def permute_labels(
     if missing := _missing_class(labels):
         return PermutedLabels(unavailable=missing)
     generator = np.random.default_rng([seed, len(labels)])
+    # The scores stay: their ranks are those of every permutation (Mann and Whitney 1947).
+    rank, n_positives = rankdata(scores), int((labels == 1).sum())
+    n_pairs, lowest = n_positives * (len(labels) - n_positives), n_positives * (n_positives + 1) / 2
     in_bins = np.argsort(bins, kind="stable")
     found = []
     for _ in range(N_PERMUTATIONS):
         permuted = np.empty_like(labels)
         permuted[in_bins] = labels[np.lexsort((generator.random(len(labels)), bins))]
-        found.append(auroc(permuted, scores))
+        found.append((rank[permuted == 1].sum() - lowest) / n_pairs)
     values = np.array(found, dtype=np.float64)
     return PermutedLabels(
         n_permutations=N_PERMUTATIONS,

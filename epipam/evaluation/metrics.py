@@ -16,8 +16,10 @@ from sklearn.metrics import (
 
 METRICS = ("AUROC", "AUPRC")
 CONFIDENCE = 0.95
-# With fewer of what is resampled there is no interval; the simulation behind the number is in
-# `tests/evaluation/test_type_one_error.py`.
+# With fewer of what is resampled there is no interval. Simulated: a score that knows nothing, on
+# clusters that differ in scores and in their share of positives, is told from 0.5 in 3.6% of 526
+# trials with an effective number of 10 to 15, 3.2% of 280 with 15 to 20, 4.6% of 307 with 20 to 30
+# and 7.6% of 343 with 30 to 60; with fewer than 10 in 0.4 to 2.2%, so that nothing would be found.
 LEAST_CLUSTERS = 10
 # Half of the largest float: the difference of two scores is finite, too.
 _FARTHEST = np.finfo(np.float64).max / 2

@@ -52,7 +52,7 @@ def test_it_prints_a_table_a_line_per_model_and_baseline_and_what_they_say(folde
         row = table.loc[model]
         assert line.split()[1] == "3"
         assert f"{row.auroc_mean_1to1:.3f} ({row.auroc_sd_1to1:.3f})" in line
-    assert any(line.startswith("cells: kmer-gbm ") and "95% interval" in line for line in lines)
+    assert any(line.startswith("cells: kmer-gbm ") and "no interval" in line for line in lines)
     assert "runs: 3/3 cells, kmer-gbm, fold 2" in result.stderr
     assert result.stderr.startswith("runs: 0/3 finished before; on CPU (")
 

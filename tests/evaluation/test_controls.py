@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm, t
 from sklearn.metrics import roc_auc_score
 
 from epipam.evaluation.controls import (
@@ -121,32 +122,34 @@ def test_promoters_swapped_across_labels_would_take_a_promoter_model_for_one_of_
 
 
 def test_the_numbers_are_those_of_scikit_learn_on_the_pairs_that_moved():
-    labels = np.array([1, 0, 1, 0, -1, 1, 0, 0])
-    rows = np.array([2, 3, 0, 6, NOBODY, NOBODY, 7, 1])
+    labels = np.tile([1, 0, 1, 0, -1, 1, 0, 0], 5)
+    rows = np.tile([2, 3, 0, 6, NOBODY, NOBODY, 7, 1], 5)
     generator = np.random.default_rng(0)
-    own, other = generator.random(8), generator.random(8)
+    own, other = generator.random(40), generator.random(40)
     other[rows == NOBODY] = np.nan
-    scores = PartnerScores(Partners(rows, n_bins=1, n_stuck=1, n_contacts=0), other)
+    scores = PartnerScores(Partners(rows, n_bins=1, n_stuck=5, n_contacts=0), other)
     found = permute_partners(labels, own, scores, n_bootstrap=200, seed=3)
     moved = rows != NOBODY
-    assert (found.n_pairs, found.n_stuck) == (6, 1)
+    assert (found.n_pairs, found.n_stuck) == (30, 5)
     assert found.auroc == pytest.approx(roc_auc_score(labels[moved], own[moved]), abs=1e-6)
     assert found.permuted_auroc == pytest.approx(
         roc_auc_score(labels[moved], other[moved]), abs=1e-6
     )
     falls, separations = [], []
     logit = np.log(own / (1 - own)) - np.log(other / (1 - other))
-    generator = np.random.default_rng([3, 6])
+    generator = np.random.default_rng([3, 30])
     for _ in range(200):
-        drawn = np.flatnonzero(moved)[generator.integers(0, 6, 6)]
+        drawn = np.flatnonzero(moved)[generator.integers(0, 30, 30)]
         if len(set(labels[drawn])) == 2:
             aurocs = [roc_auc_score(labels[drawn], values[drawn]) for values in (own, other)]
             falls.append(aurocs[0] - aurocs[1])
             means = [logit[drawn][labels[drawn] == label].mean() for label in (1, 0)]
             separations.append(means[0] - means[1])
-    np.testing.assert_allclose(found.fall_interval, np.quantile(falls, [0.025, 0.975]))
+    # Of ten positive pairs, as many of equal size: Student's t has nine degrees of freedom.
+    tail = norm.cdf((10 / 9) ** 0.5 * t.ppf(0.025, 9))
+    np.testing.assert_allclose(found.fall_interval, np.quantile(falls, [tail, 1 - tail]))
     np.testing.assert_allclose(
-        found.separation_fall_interval, np.quantile(separations, [0.025, 0.975])
+        found.separation_fall_interval, np.quantile(separations, [tail, 1 - tail])
     )
 
 
@@ -155,8 +158,8 @@ def test_groups_are_resampled_as_a_whole():
     one_group = world.judge(lambda e, p: e * p, groups=np.zeros(N_PAIRS))
     assert one_group.fall_interval is None
     assert "how surely is not known" in one_group.sentence()
-    halves = world.judge(lambda e, p: e * p, groups=np.arange(N_PAIRS) % 2)
-    assert halves.fall_interval is not None
+    twenty = world.judge(lambda e, p: e * p, groups=np.arange(N_PAIRS) % 20)
+    assert twenty.fall_interval is not None
 
 
 def test_certain_probabilities_have_finite_logits():

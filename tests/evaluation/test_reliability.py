@@ -61,11 +61,18 @@ def test_the_sentence_tells_chances_from_an_order():
     generator = np.random.default_rng(3)
     probabilities = generator.random(2000)
     labels = (generator.random(2000) < probabilities).astype(int)
-    assert "can be read as chances" in calibration(labels, probabilities, seed=1).sentence()
+    assert "can be read as chances" in calibration(labels, probabilities, seed=1).sentence(True)
     # The same order of pairs, so the same AUROC.
     lowered = probabilities**4
-    sentence = calibration(labels, lowered, seed=1).sentence()
+    sentence = calibration(labels, lowered, seed=1).sentence(True)
     assert "order pairs, they are not chances" in sentence
     assert (
         f"their mean is {(probabilities**4).mean():.3f}, the share {labels.mean():.3f}" in sentence
     )
+
+
+def test_of_a_model_that_does_not_beat_a_coin_no_chances_are_spoken_of():
+    labels = np.tile([1, 0, 0, 0], 200)
+    sentence = calibration(labels, np.full(800, 0.25), seed=1).sentence(False)
+    assert "read as chances" not in sentence
+    assert "say no more than the share of positives" in sentence

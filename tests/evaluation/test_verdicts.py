@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from epipam.evaluation.evaluate import Performance
+from epipam.evaluation.clusters import Resampling
 from epipam.evaluation.metrics import Replicates
+from epipam.evaluation.results import Performance
 from epipam.evaluation.verdicts import verdict
 
 
@@ -33,4 +34,17 @@ def test_the_verdict_says_what_was_beaten(model, distance, differences, expected
             for scorer, values in (("model", base + np.array(differences)), ("distance", base))
         }
     )
-    assert next(verdict(rows, replicates)).startswith(expected)
+    enough = Resampling("clusters", 50, 30.0)
+    assert next(verdict(rows, replicates, enough)).startswith(expected)
+
+
+def test_of_too_few_nothing_is_said_to_be_beaten():
+    rows = {
+        "model": Performance(10, 100, auroc=0.9, auprc=0.9),
+        "distance": Performance(10, 100, auroc=0.6, auprc=0.6),
+    }
+    values = {(scorer, m): np.full(9, 0.9) for scorer in rows for m in ("AUROC", "AUPRC")}
+    too_few = Resampling("promoters", 5, 4.0)
+    for sentence in verdict(rows, Replicates(values, too_few.n_effective), too_few):
+        assert "too few to tell how surely" in sentence
+        assert "beats" not in sentence

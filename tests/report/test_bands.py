@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm, t
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from epipam.evaluation.metrics import resampled
@@ -29,8 +30,10 @@ def test_bands_hold_the_middle_95_percent_of_the_curves_of_resampled_pairs(score
         # From the strictest threshold downwards, less the point (0, 1) that is none.
         precision, recall = precision[-2::-1], recall[-2::-1]
         precisions.append([precision[np.flatnonzero(recall >= x)[0]] for x in GRID])
+    n = min(labels.sum(), (1 - labels).sum())
+    tail = norm.cdf((n / (n - 1)) ** 0.5 * t.ppf(0.025, n - 1))
     for band, curves in ((found.roc, sensitivities), (found.precision_recall, precisions)):
-        low, high = np.quantile(curves, [0.025, 0.975], axis=0)
+        low, high = np.quantile(curves, [tail, 1 - tail], axis=0)
         np.testing.assert_allclose(band.low, low, atol=1e-9)
         np.testing.assert_allclose(band.high, high, atol=1e-9)
 
@@ -46,7 +49,7 @@ def _height(fpr, tpr, x):
 
 def test_whole_groups_are_resampled_together(scored):
     labels, scores = scored
-    groups = np.arange(120) // 40
+    groups = np.arange(120) // 6
     by_group = curve_bands(labels, scores, groups=groups, n_replicates=200)
     alone = curve_bands(labels, scores, n_replicates=200)
     assert not np.allclose(by_group.roc.low, alone.roc.low)

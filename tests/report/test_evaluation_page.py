@@ -75,7 +75,7 @@ class Judged:
         )
         scores = score_all(pairs, probabilities, training)
         self.scores = {name: values for name, values in scores.items() if values is not None}
-        self.labels = labels
+        self.labels, self.pairs = labels, pairs
         self.audit = audit(pairs)
         self.provenance = {**PROVENANCE, "bootstrap": bootstrap}
 
@@ -86,6 +86,7 @@ class Judged:
             self.labels,
             self.scores,
             provenance=self.provenance,
+            pairs=self.pairs,
             **{"audit": self.audit, **more},
         ).read_text(encoding="utf-8")
 

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from epipam.errors import EpipamError, ModelError, RequestError
 from epipam.evaluation.baselines import frequency_scores
+from epipam.evaluation.held_out import training_notes
 from epipam.evaluation.prediction import predict_store
 from epipam.loading.data_module import DataSettings
 from epipam.loading.loader import Batch
@@ -24,6 +25,7 @@ from epipam.models.calibration import read_map
 from epipam.models.card import read_card, run_metrics
 from epipam.models.logits import logits_of
 from epipam.pairs.table import digest
+from epipam.report.evaluate_model import evaluate_model
 from epipam.simulate import SimulationSettings, simulate
 from epipam.store import Store, StoreSettings, build_store
 from epipam.training import trainer as training
@@ -151,6 +153,26 @@ def test_probabilities_are_calibrated_on_the_validation_part(finished, store, sp
     assert (found.pairs, found.positives) == (len(pairs), labels.sum())
     oracle = IsotonicRegression(out_of_bounds="clip").fit(logits, labels)
     assert found.apply(logits, "isotonic") == pytest.approx(oracle.predict(logits), abs=1e-4)
+
+
+def test_evaluating_the_model_gives_the_numbers_and_rows_of_the_run(finished, store, tmp_path):
+    found = evaluate_model(
+        finished.run / "model", store, tmp_path / "out", seed=1, batch_size=8, device="cpu"
+    )
+    metrics = json.loads((finished.run / "metrics.json").read_text())
+    assert json.loads(json.dumps(found.evaluation.to_json())) == metrics["test"]
+    ours, theirs = (folder / "predictions.tsv" for folder in (tmp_path / "out", finished.run))
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_best_epoch_that_is_the_last_is_warned_of(finished, store, tmp_path):
+    note = "the model's best epoch is the last, 2 of 2"
+    is_last = finished.best_epoch == 2
+    assert any(note in line for line in finished.lines()) == is_last
+    provenance = {"best_epoch": 2, "training": {"epochs": 2}}
+    assert next(training_notes(provenance)).startswith(note)
+    assert list(training_notes({**provenance, "best_epoch": 1})) == []
+    assert list(training_notes({})) == []
 
 
 def test_history_has_a_line_per_epoch(finished):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epipam.errors import RequestError
+from epipam.errors import EpipamError, RequestError
 from epipam.runtime.files import write_text
 from epipam.runtime.locks import waiting_lock
 from epipam.training.crossval.plan import PlannedRun
@@ -54,6 +54,8 @@ class CrossvalFolder:
         RequestError
             Where it was begun with another request, or is no cross-validation; nothing is
             written then.
+        EpipamError
+            Where what it was begun with is damaged.
         """
         noted = self.path / REQUEST
         text = json.dumps(request, indent=2) + "\n"
@@ -64,9 +66,16 @@ class CrossvalFolder:
         with self.locked():
             if not noted.exists():
                 write_text(noted, text)
-            elif (begun := noted.read_text(encoding="utf-8")) != text:
+            elif (begun := noted.read_text(encoding="utf-8", errors="replace")) != text:
                 # As JSON has it: lists for tuples.
-                differing = ", ".join(_differences(json.loads(begun), json.loads(text)))
+                try:
+                    before = dict(json.loads(begun))
+                except (ValueError, TypeError, RecursionError):
+                    raise EpipamError(
+                        f"{noted}: is damaged, so that nothing says what this cross-validation is "
+                        f"of; put a copy in its place, or remove {self.path} to begin again"
+                    ) from None
+                differing = ", ".join(_differences(before, json.loads(text)))
                 raise RequestError(
                     f"{self.path}: was begun with other {differing} ({noted}); give that "
                     f"command again, or choose another folder"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm, t
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from epipam.evaluation.metrics import Interval
@@ -28,19 +29,23 @@ def parts(n_folds: int = 3, seed: int = 0) -> list[FoldScores]:
 
 
 def plain_means(folds, times_of_contig, scorer):
-    """Mean over folds of both metrics, every pair repeated as often as its chromosome was drawn."""
-    values = []
+    """Mean over folds of both metrics, every pair repeated as often as its chromosome was drawn.
+
+    A fold counts as often as its chromosomes were drawn.
+    """
+    values, drawn = [], []
     for fold in folds:
         times = [times_of_contig.get(contig, 0) for contig in fold.contigs]
         labels = np.repeat(fold.labels, times)
         scores = np.repeat(fold.scores[scorer], times)
         if len(set(labels.tolist())) == 2:
             values.append([roc_auc_score(labels, scores), average_precision_score(labels, scores)])
-    return np.mean(values, axis=0)
+            drawn.append(np.mean([times_of_contig.get(c, 0) for c in set(fold.contigs)]))
+    return np.average(values, axis=0, weights=drawn)
 
 
 def test_differences_and_intervals_are_those_of_a_plain_loop():
-    folds = parts()
+    folds = parts(8)
     contigs = sorted({contig for fold in folds for contig in fold.contigs})
     n_replicates, seed = 40, 3
     generator = np.random.default_rng([seed, len(contigs)])
@@ -49,7 +54,13 @@ def test_differences_and_intervals_are_those_of_a_plain_loop():
         drawn = generator.integers(0, len(contigs), len(contigs))
         times = {contig: int((drawn == number).sum()) for number, contig in enumerate(contigs)}
         differences.append(plain_means(folds, times, "good") - plain_means(folds, times, "bad"))
-    low, high = np.quantile(differences, [0.025, 0.975], axis=0)
+    labels, of_pair = (
+        np.concatenate([getattr(f, name) for f in folds]) for name in ("labels", "contigs")
+    )
+    sizes = [[((of_pair == c) & (labels == k)).sum() for c in contigs] for k in (0, 1)]
+    n_effective = min(sum(n) ** 2 / sum(x**2 for x in n) for n in sizes)
+    tail = norm.cdf((n_effective / (n_effective - 1)) ** 0.5 * t.ppf(0.025, n_effective - 1))
+    low, high = np.quantile(differences, [tail, 1 - tail], axis=0)
     once = dict.fromkeys(contigs, 1)
     found = compare(folds, [("good", "bad")], n_replicates=n_replicates, seed=seed)
     assert [one.metric for one in found] == ["AUROC", "AUPRC"]
@@ -68,9 +79,15 @@ def test_chance_is_a_half_and_the_share_of_positives():
 
 
 def test_a_scorer_does_not_differ_from_itself():
-    for one in compare(parts(), [("good", "good")], n_replicates=20):
+    for one in compare(parts(8), [("good", "good")], n_replicates=20):
         assert one.difference == 0
         assert one.interval == (0, 0)
+
+
+def test_few_chromosomes_have_no_interval_and_say_how_many_they_count_as():
+    for one in compare(parts(), [("good", "bad")], n_replicates=20):
+        assert one.interval is None
+        assert 3 < one.n_chromosomes < 6
 
 
 def test_one_chromosome_alone_says_nothing_of_the_spread():
@@ -81,10 +98,10 @@ def test_one_chromosome_alone_says_nothing_of_the_spread():
 
 
 def test_a_fold_that_a_replicate_does_not_draw_is_left_out_of_its_mean():
-    # Three chromosomes, three folds: most replicates lack one of them.
+    # As many folds as chromosomes: most replicates lack some of them.
     folds = [
         fold._replace(contigs=np.full(len(fold.labels), f"chr{number}", object))
-        for number, fold in enumerate(parts())
+        for number, fold in enumerate(parts(16))
     ]
     auroc = compare(folds, [("good", "bad")], n_replicates=400)[0]
     of_folds = [
