@@ -98,7 +98,9 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(sys.argv[1])
+        # Within its folder, as the whole path may be longer than an address can be.
+        os.chdir(Path(sys.argv[1]).parent)
+        listener.bind(Path(sys.argv[1]).name)
         listener.listen()
         print("ready", flush=True)
         while listener in select.select([sys.stdin, listener], [], [])[0]:
