@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pysam
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from warm_commands import COMMANDS, WarmCommands
 
@@ -19,7 +20,30 @@ settings.load_profile("epipam")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
+# What trains a model, or starts command after command; `bin/test --fast` leaves it out.
+SLOW_FILES = (
+    "cli/test_crossval_command.py",
+    "cli/test_train.py",
+    "e2e/",
+    "training/crossval/",
+    "training/test_boosting.py",
+    "training/test_distributed_training.py",
+    "training/test_fit.py",
+    "workflow/",
+)
+SLOW_FIXTURES = {"made_again", "warm_path"}
+
 WriteGenome = Callable[..., Path]
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what lies in a slow file or asks for a slow fixture."""
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent).as_posix()
+        fixtures = getattr(item, "fixturenames", ())
+        if file.startswith(SLOW_FILES) or SLOW_FIXTURES.intersection(fixtures):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +84,28 @@ def write_genome(tmp_path: Path) -> WriteGenome:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Return `make_once(name, make)`, which has one test process make a folder for all.
+
+    It returns the folder that `make(folder)` has filled, now or in another process.
+    """
+    ours = tmp_path_factory.getbasetemp()
+    shared = ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / f"once-{name}", shared / f"once-{name}.done"
+        with FileLock(shared / f"once-{name}.lock"):
+            if not done.exists():
+                assert not folder.exists(), f"{name} was begun and could not be made"
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_once
 
 
 @pytest.fixture(scope="session")

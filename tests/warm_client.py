@@ -25,7 +25,8 @@ def main() -> int:
         "python": os.path.join(os.path.dirname(address), "python"),
     }
     with socket.socket(socket.AF_UNIX) as warm:
-        warm.connect(address)
+        os.chdir(os.path.dirname(address))
+        warm.connect(os.path.basename(address))
         socket.send_fds(warm, [b"."], [0, 1, 2])
         warm.sendall(json.dumps(request).encode() + b"\n")
         code = int(warm.recv(16) or 1)

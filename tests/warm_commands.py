@@ -4,7 +4,7 @@ A command that trains spends seconds on importing torch and Lightning, and a pag
 many. `WarmCommands` starts one process that imports them, and makes a folder of commands:
 `epipam`, `kipoi` and `python` there have a copy (a fork) of that process run the script of the
 same name, with the caller's folder, environment, arguments, input and output. Nothing of epipam is
-imported beforehand, so that each command still finds its own modules.
+imported beforehand, nor anything that looks at the environment when it is imported, as Kipoi does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ LIBRARIES = (
     "matplotlib.pyplot",
     "rich.console",
     "jsonschema",
-    "kipoi",
 )
 
 
@@ -64,7 +63,7 @@ class WarmCommands:
             (folder / name).chmod(0o755)
         self._process = subprocess.Popen(
             [sys.executable, __file__, address],
-            env={**environment, "PYTHONWARNINGS": "ignore"},
+            env={**environment, "HOME": str(folder), "PYTHONWARNINGS": "ignore"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -99,7 +98,9 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(sys.argv[1])
+        # Within its folder, as the whole path may be longer than an address can be.
+        os.chdir(Path(sys.argv[1]).parent)
+        listener.bind(Path(sys.argv[1]).name)
         listener.listen()
         print("ready", flush=True)
         while listener in select.select([sys.stdin, listener], [], [])[0]:

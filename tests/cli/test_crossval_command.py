@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from epipam.cli.crossval import crossval as command
 from epipam.simulate import SimulationSettings, simulate
 from epipam.store import StoreSettings, build_store
 
-QUICK = ["--epochs", 3, "--batch-size", 8, "--bootstrap", 20, "--accelerator", "cpu"]
+QUICK = ["--epochs", 2, "--batch-size", 8, "--bootstrap", 5, "--accelerator", "cpu"]
 TREES = ["--models", "kmer-gbm", *QUICK]
 
 
@@ -43,9 +44,8 @@ def run(*arguments):
 def test_it_prints_a_table_a_line_per_model_and_baseline_and_what_they_say(folder, tmp_path):
     result = run(folder / "cells.zarr", "-o", tmp_path / "cv", *TREES)
     lines = result.stdout.splitlines()
-    assert lines[0] == (
-        "protocol honest: epoch and alpha chosen on validation pairs; split by chromosome"
-    )
+    for word in ("honest", "validation pairs", "by chromosome"):
+        assert word in lines[0]
     table = pd.read_csv(tmp_path / "cv/summary.tsv", sep="\t").set_index("model")
     for model in ("kmer-gbm", "distance", "frequency"):
         (line,) = [line for line in lines if line.startswith(f"{model} ")]
@@ -72,13 +72,13 @@ def test_folds_that_are_not_finished_are_named(folder, tmp_path):
 def test_published_and_random_are_marked_in_words(folder, tmp_path):
     marked = [*TREES, "--protocol", "published", "--split", "random", "--folds", "0"]
     lines = run(folder / "cells.zarr", "-o", tmp_path / "cv", *marked).stdout.splitlines()
-    assert lines[0] == (
-        "protocol published: epoch and alpha chosen on TEST pairs; split by pairs at random"
-    )
+    for word in ("published", "TEST pairs", "at random"):
+        assert word in lines[0]
     assert any("flatter" in line for line in lines)
     assert any(line.startswith("cells: The split is random and leaks") for line in lines)
     model = tmp_path / "cv/runs/cells/kmer-gbm/fold-0/model"
     judged = ["evaluate", model, folder / "cells.zarr", "-o", tmp_path / "judged"]
+    judged += ["--bootstrap", 5]
     shown = CliRunner().invoke(main, [str(argument) for argument in judged])
     assert "note: the model's epoch was chosen on these very pairs" in shown.stderr
 
@@ -190,11 +190,12 @@ def test_no_job_outlives_the_command_that_started_it(folder, tmp_path, how, code
         assert list((tmp_path / "cv").rglob(".*")) == []
 
 
-@pytest.mark.slow
-def test_a_killed_job_is_gone_on_with_by_the_same_command(folder, tmp_path):
+def test_a_killed_job_is_gone_on_with_by_the_same_command(folder, warm_path, tmp_path):
+    script = tmp_path / "die.py"
+    script.write_text(DIE_IN_THE_SECOND_RUN)
     arguments = [str(a) for a in (folder / "cells.zarr", "-o", tmp_path / "cv", *TREES)]
     killed = subprocess.run(
-        [sys.executable, "-c", DIE_IN_THE_SECOND_RUN, "crossval", *arguments],
+        [shutil.which("python", path=warm_path), script, "crossval", *arguments],
         timeout=300,
         capture_output=True,
         check=False,

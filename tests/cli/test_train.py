@@ -37,7 +37,11 @@ def run(*arguments):
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("kmer-gbm", ["--epochs", 5]), ("epivan", ["--epochs", 1]), ("speid", ["--epochs", 1])],
+    [
+        ("kmer-gbm", ["--epochs", 5]),
+        ("epivan", ["--epochs", 1, "--set", "channels=8", "--set", "units=4"]),
+        ("speid", ["--epochs", 1, "--set", "channels=16", "--set", "units=4"]),
+    ],
 )
 def test_every_kind_of_model_goes_through_every_command(folder, tmp_path, name, options):
     if name == "epivan":
@@ -86,10 +90,11 @@ def test_an_unknown_model_lists_the_known_ones(folder, tmp_path):
 
 def test_a_shape_is_set_by_field(folder, tmp_path):
     options = ["--model", "epivan", "--epochs", 1, "--set", "units=7", "--set", "dropout=0.25"]
+    options += ["--set", "channels=8"]
     run("train", folder / "s.zarr", "-o", tmp_path / "run", *options, *SPLIT)
     config = json.loads((tmp_path / "run/model/config.json").read_text())
     assert (config["units"], config["dropout"]) == (7, 0.25)
-    assert config["provenance"]["training"]["shape"] == {"units": 7, "dropout": 0.25}
+    assert config["provenance"]["training"]["shape"] == {"units": 7, "dropout": 0.25, "channels": 8}
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,10 @@ def test_features_and_second_block_are_those_of_the_network(network: Epipam, anc
             torch.testing.assert_close(found[window, :, partner].T, plain, atol=1e-5, rtol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     capacity=st.integers(1, 6),
-    asked=st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), max_size=12),
+    asked=st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), max_size=8),
 )
 def test_slots_hold_what_was_asked_for_within_the_capacity(
     network: Epipam, capacity: int, asked: list[list[int]]
@@ -72,6 +72,7 @@ def test_slots_hold_what_was_asked_for_within_the_capacity(
     branch = Branch(network, "promoter")
     packed = some_windows(10, branch.length)
     expected = branch.features(torch.from_numpy(packed))
+    products = [branch.products(features[None])[0] for features in expected]
     one = KeptRegions(branch, 1, 1)
     bytes_each = sum(
         t.numel() * t.element_size() for t in (one.features(np.array([0])), one.products(0))
@@ -86,12 +87,8 @@ def test_slots_hold_what_was_asked_for_within_the_capacity(
         for row, slot in zip(rows, slots, strict=True):
             found = kept.features(np.array([slot]))[0]
             torch.testing.assert_close(found, expected[row], atol=1e-6, rtol=1e-6)
-            torch.testing.assert_close(
-                kept.products(int(slot))[0],
-                branch.products(expected[row][None])[0],
-                atol=1e-5,
-                rtol=1e-5,
-            )
+            kept_products = kept.products(int(slot))[0]
+            torch.testing.assert_close(kept_products, products[row], atol=1e-5, rtol=1e-5)
 
 
 def test_what_was_used_longest_ago_goes_first(network: Epipam) -> None:

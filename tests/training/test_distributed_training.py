@@ -55,13 +55,14 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
-    folder = tmp_path_factory.mktemp("distributed")
-    settings = SimulationSettings(contigs=3, contig_length=700_000, positives=60, seed=3)
-    simulate(folder / "sim", settings)
-    paths = folder / "sim/genome.fa", folder / "sim/pairs.tsv", folder / "s.zarr"
-    build_store(*paths, StoreSettings(ENHANCER, PROMOTER, augment=2))
-    return Store(folder / "s.zarr")
+def store(make_once) -> Store:
+    def make(folder: Path) -> None:
+        settings = SimulationSettings(contigs=3, contig_length=700_000, positives=60, seed=3)
+        simulate(folder / "sim", settings)
+        paths = folder / "sim/genome.fa", folder / "sim/pairs.tsv", folder / "s.zarr"
+        build_store(*paths, StoreSettings(ENHANCER, PROMOTER, augment=2))
+
+    return Store(make_once("distributed-store", make) / "s.zarr")
 
 
 @pytest.fixture(scope="module")
@@ -94,25 +95,28 @@ def script(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(store, script, run_command, tmp_path_factory) -> Path:
-    run = tmp_path_factory.mktemp("runs") / "run"
-    done = run_command(["python", script, store.path, run, str(PROCESSES)])
-    assert done.returncode == 0, done.stderr
-    return run
+def finished(store, script, run_command, make_once) -> Path:
+    def make(folder: Path) -> None:
+        done = run_command(["python", script, store.path, folder / "run", str(PROCESSES)])
+        assert done.returncode == 0, done.stderr
+
+    return make_once("distributed-finished", make) / "run"
 
 
 @pytest.fixture(scope="module")
-def from_command_line(store, run_command, tmp_path_factory) -> tuple[Path, str]:
-    run = tmp_path_factory.mktemp("cli") / "run"
-    command = ["epipam", "train", store.path, "-o", run]
-    options = f"--test chr3 --validation chr2 --epochs {EPOCHS} --batch-size {BATCH_SIZE}"
-    machine = f"--accelerator cpu --devices {PROCESSES} --workers 1"
-    done = run_command([*command, *options.split(), *machine.split()])
-    assert done.returncode == 0, done.stderr
-    return run, done.stdout + done.stderr
+def from_command_line(store, run_command, make_once) -> tuple[Path, str]:
+    def make(folder: Path) -> None:
+        command = ["epipam", "train", store.path, "-o", folder / "run"]
+        options = f"--test chr3 --validation chr2 --epochs {EPOCHS} --batch-size {BATCH_SIZE}"
+        machine = f"--accelerator cpu --devices {PROCESSES} --workers 1"
+        done = run_command([*command, *options.split(), *machine.split()])
+        assert done.returncode == 0, done.stderr
+        (folder / "said.txt").write_text(done.stdout + done.stderr)
+
+    folder = make_once("distributed-command", make)
+    return folder / "run", (folder / "said.txt").read_text()
 
 
-@pytest.mark.slow
 def test_every_process_makes_the_same_number_of_steps(store, from_command_line):
     run, _ = from_command_line
     counts = store.attributes["contigs"]["chr1"]
@@ -121,7 +125,6 @@ def test_every_process_makes_the_same_number_of_steps(store, from_command_line):
     assert last["global_step"] == EPOCHS * (n_rows // (BATCH_SIZE * PROCESSES))
 
 
-@pytest.mark.slow
 def test_results_are_written_and_said_once(store, from_command_line):
     run, said = from_command_line
     names = {path.name for path in run.iterdir()}
@@ -132,7 +135,6 @@ def test_results_are_written_and_said_once(store, from_command_line):
     assert "the first of 2 processes" in said
 
 
-@pytest.mark.slow
 def test_the_final_evaluation_covers_every_pair_once_in_order(store, from_command_line):
     run, _ = from_command_line
     predictions = pd.read_csv(run / "predictions.tsv", sep="\t")
@@ -140,7 +142,6 @@ def test_the_final_evaluation_covers_every_pair_once_in_order(store, from_comman
     assert predictions.probability.between(0, 1).all()
 
 
-@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_to_the_uninterrupted_end(
     finished, store, script, run_command, tmp_path
 ):
@@ -156,7 +157,6 @@ def test_a_run_that_was_stopped_goes_on_to_the_uninterrupted_end(
         torch.testing.assert_close(ours[name], tensor, rtol=0, atol=0)
 
 
-@pytest.mark.slow
 def test_torchrun_starts_the_processes_and_gives_the_same_model(
     finished, store, script, run_command, tmp_path
 ):
@@ -172,7 +172,6 @@ def test_torchrun_starts_the_processes_and_gives_the_same_model(
         torch.testing.assert_close(ours[name], tensor, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_refused_run_leaves_nothing(store, run_command, tmp_path):
     command = ["epipam", "train", store.path, "-o", tmp_path / "r"]
     options = "--test chr3 --validation chr2 --batch-size 120 --accelerator cpu --devices 2"
@@ -182,7 +181,6 @@ def test_a_refused_run_leaves_nothing(store, run_command, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.slow
 def test_a_run_is_not_gone_on_with_by_another_number_of_processes(
     store, script, run_command, tmp_path
 ):
@@ -243,7 +241,6 @@ def averaged_gradients(rank: int) -> list[Tensor | None]:
     return [parameter.grad for parameter in loss.module.parameters()]
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_two_processes_have_the_gradients_of_one_with_twice_the_batch(warm_path, tmp_path):
     python = shutil.which("python", path=warm_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,16 +15,21 @@ from epipam.training.settings import TrainSettings
 
 TREES = CrossvalSettings(
     models=("kmer-gbm",),
+    shapes={"kmer-gbm": {"k": 3}},
     training=TrainSettings(epochs=4, seed=1, accelerator="cpu"),
     data=DataSettings(batch_size=8, buffer_rows=200),
-    bootstrap=50,
+    bootstrap=20,
 )
 
 
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory) -> tuple[Store, Store]:
+def stores(make_once) -> tuple[Store, Store]:
     """Return two stores of eight chromosomes, which make folds 0, 1 and 2; other windows each."""
-    folder = tmp_path_factory.mktemp("crossval")
+    folder = make_once("crossval-stores", make_stores)
+    return Store(folder / "short.zarr"), Store(folder / "long.zarr")
+
+
+def make_stores(folder: Path) -> None:
     simulate(
         folder / "sim",
         SimulationSettings(contigs=8, contig_length=150_000, positives=64, seed=3),
@@ -34,7 +40,6 @@ def stores(tmp_path_factory) -> tuple[Store, Store]:
         ("long", StoreSettings(950, 900, augment=1)),
     ):
         build_store(*pairs, folder / f"{name}.zarr", settings)
-    return Store(folder / "short.zarr"), Store(folder / "long.zarr")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -27,20 +28,20 @@ def times(out):
 
 
 @pytest.fixture(scope="module")
-def honest(store, trees, tmp_path_factory):
-    out = tmp_path_factory.mktemp("honest") / "cv"
-    crossval([store], out, trees)
-    return out
+def honest(store, trees, make_once):
+    return make_once("honest", lambda folder: crossval([store], folder / "cv", trees)) / "cv"
 
 
 @pytest.fixture(scope="module")
-def with_alpha(stores, trees, tmp_path_factory):
+def with_alpha(stores, trees, make_once):
     """Two alphas of epipam and one run of kmer-gbm, on one fold."""
-    out = tmp_path_factory.mktemp("alpha") / "cv"
     settings = replace(trees, models=("epipam", "kmer-gbm"), alphas=(1.0, 0.2))
     settings = replace(settings, training=replace(settings.training, epochs=2))
-    crossval([stores[1]], out, settings, folds=[0])
-    return out
+
+    def make(folder):
+        crossval([stores[1]], folder / "cv", settings, folds=[0])
+
+    return make_once("alpha", make) / "cv"
 
 
 def test_the_folder_holds_what_is_promised(honest):
@@ -97,16 +98,17 @@ def test_the_summary_is_mean_and_spread_over_folds_of_model_and_baselines(honest
     assert set(table["protocol"]) == {"honest"}
 
 
-def test_a_finished_run_is_not_run_again(honest, store, trees, monkeypatch):
-    before, result = times(honest), read(honest)
+def test_a_finished_run_is_not_run_again(honest, store, trees, tmp_path, monkeypatch):
+    out = shutil.copytree(honest, tmp_path / "cv")
+    before = times(out)
 
     def train_one(*_):
         raise AssertionError("there is nothing to train")
 
     monkeypatch.setattr(jobs, "train_one", train_one)
-    crossval([store], honest, trees)
-    assert times(honest) == before
-    assert read(honest) == result
+    crossval([store], out, trees)
+    assert times(out) == before
+    assert read(out) == read(honest)
 
 
 def test_a_cross_validation_that_was_killed_goes_on_to_the_same_end(
