@@ -118,8 +118,7 @@ def build_store(
             on_contig=lambda name: advance(1, name),
         )
     note_renamed(result.renamed)
-    about = {"repeated": result.repeated, "share_of_n": result.share_of_n}
-    print_result({"store": str(result.path), **result.attributes, **about}, _lines(result), as_json)
+    print_result({"store": str(result.path), **result.attributes}, _lines(result), as_json)
 
 
 # A share of N that is worth a line.
