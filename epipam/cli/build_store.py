@@ -132,6 +132,10 @@ def build_store(
     print_result({"store": str(result.path), **result.attributes}, _lines(result), as_json)
 
 
+# A share of N that is worth a line.
+_SHARE_OF_N_SAID = 0.01
+
+
 def _default_output(pairs: Path) -> Path:
     stem = pairs.name
     while Path(stem).suffix in {".gz", ".bgz", ".tsv", ".csv", ".bedpe", ".txt"}:
@@ -164,6 +168,8 @@ def _lines(result: BuildResult) -> Iterator[str]:
         f"on {len(contigs)} chromosomes, "
         f"{sum(c['rows'] for c in contigs):,} rows with shifted copies"
     )
+    if result.share_of_n > _SHARE_OF_N_SAID:
+        yield f"  N: {result.share_of_n:.1%} of the stored windows"
     if unlabelled == pairs["stored"]:
         yield (
             "  nothing to train on without labels; for a BEDPE, --label-column names the column "

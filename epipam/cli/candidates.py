@@ -125,12 +125,12 @@ def candidates(
             overwrite=overwrite,
             on_pairs=advance,
         )
-    for what, lonely in (
+    for what, contigs_without in (
         ("promoter", result.without_promoter),
         ("enhancer", result.without_enhancer),
     ):
-        if lonely:
-            print_notes([f"no {what} on {_some(lonely)}: no pairs there"])
+        if contigs_without:
+            print_notes([f"no {what} on {_some(contigs_without)}: no pairs there"])
     if result.renamed:
         names = [f"{name} as {contig}" for name, contig in result.renamed.items()]
         print_notes([f"contigs spelled in several ways are one: read {_some(names)}"])

@@ -68,6 +68,7 @@ class PackedContig:
         *,
         hash_apart: bool = True,
     ) -> None:
+        self._counted: list[tuple[int, int]] = []  # appended to by several threads
         # Bytes of N before the contig; behind it, one more for windows at odd places.
         self._before = packed_length(margin)
         body = packed_length(genome.contigs[contig])
@@ -111,7 +112,14 @@ class PackedContig:
             windows[rows] = _move_by_one(wider[place[rows] // 2])
         if length % 2:
             windows[:, -1] &= 0xF0
+        # Two bases a byte: one N alone is not counted, and stretches of N are what counts.
+        self._counted.append((windows.size, windows.size - int(np.count_nonzero(windows))))
         return windows
+
+    def share_of_n(self) -> float:
+        """Return the share of N in all windows so far, from 0 to 1; an N between bases counts 0."""
+        size, empty = (sum(numbers) for numbers in zip((0, 0), *self._counted, strict=True))
+        return empty / size if size else 0.0
 
 
 def _hashed(blocks: Blocks, md5: hashlib._Hash) -> Blocks:

@@ -165,7 +165,7 @@ def candidates(
         else _asked_contigs(enhancers, promoters, contigs)
     )
     shared = shared.only([enhancers.contigs.index(name) for name in asked[0]])
-    n_pairs = told = 0
+    n_pairs = reported = 0
     with whole_file(out, overwrite=overwrite) as partial:
         handle = pysam.BGZFile(str(partial), "w", None) if out.suffix == ".gz" else None
         with closing(handle or partial.open("wb")) as rows:
@@ -174,17 +174,17 @@ def candidates(
             for pairs in iter_candidates(enhancers, promoters, shared, max_distance, min_distance):
                 rows.write(lines.text(pairs).encode())
                 n_pairs += len(pairs.distance)
-                if n_pairs - told >= _BLOCK_PAIRS:  # contigs can be many and small
-                    on_pairs(n_pairs - told)
-                    told = n_pairs
+                if n_pairs - reported >= _BLOCK_PAIRS:  # contigs can be many and small
+                    on_pairs(n_pairs - reported)
+                    reported = n_pairs
         if n_pairs == 0:
             where = "" if contigs is None else f" on {', '.join(contigs)}"
             raise RequestError(
                 f"{enhancers_path}: no promoter of {promoters_path} lies {min_distance:,} to "
                 f"{max_distance:,} bp from any enhancer{where}; --max-distance sets another limit"
             )
-    if n_pairs > told:
-        on_pairs(n_pairs - told)
+    if n_pairs > reported:
+        on_pairs(n_pairs - reported)
     return CandidatesResult(
         out,
         n_pairs,

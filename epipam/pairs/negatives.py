@@ -352,11 +352,11 @@ def _table(drawn: np.ndarray, enhancers: Regions, promoters: Regions) -> pd.Data
 
 
 def _missing(
-    wanted: np.ndarray, drawn: np.ndarray, homeless: int, per_chromosome: bool
+    wanted: np.ndarray, drawn: np.ndarray, unplaced: int, per_chromosome: bool
 ) -> dict[str, int]:
     where = " of the chromosome" if per_chromosome else ""
     missing = {
         f"no other pair left in the distance bin{where}": int((wanted - drawn).sum()),
-        "no region on the chromosome of the positive": homeless,
+        "no region on the chromosome of the positive": unplaced,
     }
     return {reason: n for reason, n in missing.items() if n}

@@ -48,7 +48,7 @@ class SmallestKeys:
         self._waiting = 0
 
     def add(self, stratum: np.ndarray, key: np.ndarray, value: np.ndarray) -> None:
-        """Take rows in.
+        """Take in some rows.
 
         Parameters
         ----------
@@ -57,11 +57,11 @@ class SmallestKeys:
         value
             int64 (n_rows, n_columns).
         """
-        hopeful = np.flatnonzero(key <= self._limit[stratum])
-        self._stratum.append(stratum[hopeful])
-        self._key.append(key[hopeful])
-        self._value.append(value[hopeful])
-        self._waiting += len(hopeful)
+        still_possible = np.flatnonzero(key <= self._limit[stratum])
+        self._stratum.append(stratum[still_possible])
+        self._key.append(key[still_possible])
+        self._value.append(value[still_possible])
+        self._waiting += len(still_possible)
         if self._waiting > self._most:
             self._prune()
 

@@ -129,6 +129,7 @@ def write_contig(job: ContigJob, memory: ContigMemory | None = None) -> dict[str
         "positives": int((label == 1).sum()),
         "negatives": int((label == 0).sum()),
         "rows": len(rows.plan),
+        "share_of_n": round(contig.share_of_n(), 6),
         "digests": {name: files.digests[name] for name in sorted(files.digests, key=PurePath)},
         "files": {name: files.notes[name] for name in sorted(files.notes, key=PurePath)},
     }

@@ -45,7 +45,8 @@ class BuildResult:
     """What `build_store` made: where, its attributes, and what was taken from a killed run.
 
     The attributes are those of the root, as `schema.json` has them, without `files`.
-    `repeated` counts the rows that repeat a pair of a row before them with its label.
+    `repeated` counts the rows that repeat a pair of a row before them with its label;
+    `share_of_n` is that of N in all stored windows, from 0 to 1.
     """
 
     path: Path | str
@@ -53,6 +54,7 @@ class BuildResult:
     renamed: dict[str, str]
     resumed: list[str]
     repeated: int = 0
+    share_of_n: float = 0.0
 
 
 def build_store(
@@ -150,8 +152,17 @@ def build_store(
             }
             destination.finish(attributes)
     path = place.url if isinstance(place, RemoteFolder) else place
-    without_files = schema.without_files(attributes)
-    return BuildResult(path, without_files, check.renamed, found_names, repeats.repeated)
+    n_rows = sum(group["rows"] for group in groups.values())
+    # All rows are of one length.
+    share = sum(group.get("share_of_n", 0) * group["rows"] for group in groups.values()) / n_rows
+    return BuildResult(
+        path,
+        schema.without_files(attributes),
+        check.renamed,
+        found_names,
+        repeats.repeated,
+        round(share, 6),
+    )
 
 
 @contextmanager

@@ -76,7 +76,23 @@ def test_pairs_without_a_label_are_counted(folder, tmp_path):
     assert result.stdout.splitlines()[1:] == [
         "  2 positive, 1 negative, 3 without a label, on 1 chromosomes, "
         "26 rows with shifted copies",
+        "  N: 10.1% of the stored windows",
     ]
+
+
+def test_repeats_and_contradictions_are_counted(folder, tmp_path):
+    pairs = write_bedpe(tmp_path / "p.bedpe", "110")
+    rows = pairs.read_text().splitlines()
+    pairs.write_text("".join(f"{row}\n" for row in [*rows, rows[0], rows[1][:-1] + "0"]))
+    options = ["-o", tmp_path / "s", "--label-column", 7]
+    failed = run(folder / "genome.fa", pairs, *SIZES, *options)
+    assert failed.exit_code == 2
+    assert "1 rows repeat a pair with the same label" in failed.stderr
+    assert "1 pairs have both labels, in 2 rows; --bad-pairs skip" in failed.stderr
+    kept = run(folder / "genome.fa", pairs, *SIZES, *options, "--bad-pairs", "skip")
+    assert kept.exit_code == 0, kept.stderr
+    assert "  left out: 2 pair with both labels" in kept.stdout
+    assert "  repeated: 1 rows say what a row before them says" in kept.stdout
 
 
 def test_a_store_without_any_label_says_how_to_name_the_column(folder, tmp_path):

@@ -63,3 +63,43 @@ def test_a_wrong_request_exits_with_2_on_one_line(run, tmp_path, arguments, said
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.glob("x.*"))
+
+
+def test_a_genome_and_aliases_give_names_and_ends(run, tmp_path):
+    (tmp_path / "sizes").write_text("chr1\t4000\nchrY\t900\n")
+    (tmp_path / "aliases").write_text("chr1\tNC_1.10\n")
+    (tmp_path / "genes.gtf").write_text(GENES.splitlines(True)[0].replace("1\t", "NC_1.10\t", 1))
+    options = ("--genome", "sizes", "--aliases", "aliases", "--downstream", "2000")
+    done = run("enhancers.bed", "genes.gtf", "-o", "out.bedpe", *options)
+    assert done.exit_code == 0, done.stderr
+    (row,) = (tmp_path / "out.bedpe").read_text().splitlines()[1:]
+    assert row.split("\t")[3:7] == ["chr1", "1500", "4000", "E::A"]
+    (tmp_path / "sizes").write_text("chr1\t150\n")
+    done = run("enhancers.bed", "promoters.bed", "-o", "x.bedpe", "--genome", "sizes")
+    assert done.exit_code == 2
+    assert "enhancers.bed:1: chromEnd: 200 lies outside chr1 (0 to 150)" in done.stderr
+
+
+def test_features_may_be_repeated_and_starts_asked_for(run, tmp_path):
+    (tmp_path / "genes.gtf").write_text(GENES.replace("gene\t9001", "ncRNA_gene\t9001"))
+    options = ("--feature", "gene", "--feature", "ncRNA_gene")
+    done = run("enhancers.bed", "genes.gtf", "-o", "out.bedpe", *options)
+    assert "of 2 enhancers and 2 promoters" in done.stdout
+    (tmp_path / "promoters.bed").write_text("chr1\t10000\t90000\tG\t0\t-\n")
+    kept = run("enhancers.bed", "promoters.bed", "-o", "kept.bedpe")
+    assert "--tss takes" in kept.stderr
+    run("enhancers.bed", "promoters.bed", "-o", "tss.bedpe", "--tss")
+    places = [
+        (tmp_path / name).read_text().splitlines()[1].split("\t")[4:6]
+        for name in ("kept.bedpe", "tss.bedpe")
+    ]
+    assert places == [["10000", "90000"], ["89500", "91500"]]
+
+
+def test_files_that_look_swapped_are_noted(run, tmp_path):
+    (tmp_path / "many.bed").write_text("".join(f"chr1\t{i}\t{i + 9}\n" for i in range(100)))
+    done = run("enhancers.bed", "many.bed", "-o", "out.bedpe")
+    assert "there are 100 promoters and 2 enhancers" in done.stderr
+    assert "swap them" in done.stderr
+    done = run("many.bed", "promoters.bed", "-o", "other.bedpe")
+    assert "swap" not in done.stderr

@@ -90,3 +90,23 @@ def test_a_wrong_request_is_one_line_and_leaves_nothing(run, tmp_path, arguments
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "x.tsv").exists()
     assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_a_list_with_two_spellings_of_a_contig_has_one(run, tmp_path):
+    rows = (tmp_path / "pairs.bedpe").read_text().splitlines()
+    mixed = [row.replace("chr1", "1") if i % 2 else row for i, row in enumerate(rows)]
+    (tmp_path / "mixed.bedpe").write_text("\n".join(mixed) + "\n")
+    for name in ("pairs", "mixed"):
+        done = run(f"{name}.bedpe", "-o", f"{name}.tsv", "--enhancers", "enhancers.bed")
+        assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "pairs.tsv").read_bytes() == (tmp_path / "mixed.tsv").read_bytes()
+
+
+def test_regions_that_end_before_they_begin_are_refused_or_counted(run, tmp_path):
+    with (tmp_path / "pairs.bedpe").open("a") as handle:
+        handle.write("chr1\t90\t10\tchr1\t600\t700\n")
+    done = run("pairs.bedpe", "-o", "out.tsv")
+    assert done.exit_code == 2
+    assert "pairs.bedpe:11: enhancer_start: start 90 lies after end 10" in done.stderr
+    done = run("pairs.bedpe", "-o", "out.tsv", "--bad-pairs", "skip")
+    assert "rows left out: 1 start after end" in done.stdout

@@ -141,3 +141,33 @@ def test_what_several_test_parts_leak_together_is_weighted_by_their_pairs() -> N
     assert both.leakage == pytest.approx((40, 0.2, 0.4, 0.2))
     assert both.frequency_auroc == pytest.approx(0.6)
     assert mean_audit([]) == SplitAudit(Leakage(0, 0, 0, 0), None)
+
+
+def test_repeats_contradictions_and_far_pairs_are_counted_and_said(tmp_path: Path) -> None:
+    rows = [
+        ("chr1", 10, 20, "chr1", 3_000_000, 3_000_100, 1),
+        ("1", 10, 20, "chr1", 3_000_000, 3_000_100, 1),
+        ("chr1", 30, 40, "chr1", 900, 950, 1),
+        ("1", 30, 40, "1", 900, 950, 0),
+    ]
+    path = tmp_path / "pairs.tsv"
+    columns = [name for name in COLUMNS if not name.endswith("name")]
+    pd.DataFrame(rows, columns=columns).to_csv(path, sep="\t", index=False)
+    done = CliRunner().invoke(main, ["audit", str(path)])
+    assert done.exit_code == 0, done.output
+    assert "repeated: 1 rows" in done.stdout
+    assert "contradictory: 1 pairs have both labels, in 2 rows" in done.stdout
+    assert "far apart: 2 positive pairs by more than 2,000,000 bp, up to 3,000,035" in done.stdout
+    skipped = CliRunner().invoke(main, ["audit", str(path), "--bad-pairs", "skip"])
+    assert "2 positive and 0 negative" in skipped.stdout
+    assert "rows left out: 2 pair with both labels" in skipped.stdout
+
+
+def test_regions_that_end_before_they_begin_are_refused_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.bedpe"
+    path.write_text("chr1\t20\t10\tchr1\t50\t60\nchr1\t10\t20\tchr1\t50\t60\n")
+    done = CliRunner().invoke(main, ["audit", str(path)])
+    assert done.exit_code == 2
+    assert f"{path}:1: enhancer_start: start 20 lies after end 10" in done.stderr
+    kept = CliRunner().invoke(main, ["audit", str(path), "--bad-pairs", "skip"])
+    assert "rows left out: 1 start after end" in kept.stdout

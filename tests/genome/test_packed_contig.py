@@ -122,3 +122,12 @@ def test_windows_beyond_the_margins_are_refused(genome, start):
     contig = PackedContig(genome[0], "even", MARGIN)
     with pytest.raises(ValueError, match="20 bp sticks out of the contig and its margins"):
         contig.windows(np.array([5, start]), 20)
+
+
+def test_the_share_of_n_is_that_of_all_windows_together(write_genome):
+    genome = Genome(write_genome({"c": "ACGT" * 25 + "N" * 100 + "A"}))
+    contig = PackedContig(genome, "c", MARGIN)
+    assert contig.share_of_n() == 0
+    contig.windows(np.array([0]), 100)
+    contig.windows(np.array([100, 50]), 100)
+    assert contig.share_of_n() == pytest.approx((0 + 100 + 50) / 300)

@@ -181,12 +181,11 @@ def test_pyranges_are_regions_and_a_nameless_one_is_called_by_its_place():
     assert list(pairs["promoter_name"]) == ["gene", "gene"]
 
 
-def test_chr_is_ignored_on_request_and_pairs_bear_the_names_of_the_enhancers():
+@pytest.mark.parametrize("older", [{}, {"ignore_chr": True}])
+def test_chr1_and_1_are_one_contig_and_pairs_bear_the_names_of_the_enhancers(older):
     enhancers = pd.DataFrame({"chrom": ["chr1"], "start": [10], "end": [20]})
     promoters = pd.DataFrame({"chrom": ["1"], "start": [80], "end": [90]})
-    with pytest.raises(RequestError, match="no contig in common"):
-        pair_regions(enhancers, promoters)
-    pairs = pair_regions(enhancers, promoters, ignore_chr=True)
+    pairs = pair_regions(enhancers, promoters, **older)
     assert pairs.loc[0, ["enhancer_chrom", "promoter_chrom"]].tolist() == ["chr1", "chr1"]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from epipam.errors import PairTableError, RequestError
+from epipam.genome.contigs import canonical_name
 from epipam.pairs.table import PairTable, iter_pairs
 from epipam.runtime.text_files import keep_pipes
 from epipam.scoring.merging.scored_part import ANCHORS, ScoredPart
@@ -140,7 +141,7 @@ class _Scores:
         """Return probabilities and logits of a piece, float64 (n_pairs,)."""
         probability, logit = np.full(len(table), np.nan), np.full(len(table), np.nan)
         for rows in self._runs(table):
-            names = table.frame["enhancer_chrom"].iloc[rows]
+            names = _contig_keys(table.frame["enhancer_chrom"].iloc[rows])
             holder = names.map(self._holder).to_numpy(dtype=np.int64)
             for number in np.unique(holder).tolist():
                 own = np.flatnonzero(holder == number) + rows.start
@@ -167,15 +168,18 @@ class _Scores:
         start = 0
         codes, names = pd.factorize(table.frame["enhancer_chrom"])
         for code, name in enumerate(names):
-            if name not in self._holder:
+            key = canonical_name(name)
+            if key not in self._holder:
                 first = int(np.argmax(codes == code))
                 yield slice(start, first)
                 start = first
-                self._holder[name] = self._find(name, int(table.line[first]))
+                self._holder[key] = self._find(name, int(table.line[first]))
         yield slice(start, len(table))
 
     def _find(self, name: str, line: int) -> int:
-        found = [i for i, part in enumerate(self._parts) if part.head() == name]
+        heads = [part.head() for part in self._parts]
+        key = canonical_name(name)
+        found = [i for i, head in enumerate(heads) if head and canonical_name(head) == key]
         if len(found) > 1:
             both = " and ".join(str(self._parts[i].path) for i in found[:2])
             raise RequestError(f"{both}: both hold {name}; give each contig once")
@@ -195,7 +199,10 @@ class _Scores:
         n_rows = len(scores.probability)
         equal = np.ones(n_rows, dtype=bool)
         for column in ANCHORS:
-            equal &= scores.anchors[column].to_numpy() == wanted[column].to_numpy()[:n_rows]
+            own, others = scores.anchors[column], wanted[column].iloc[:n_rows]
+            if column.endswith("chrom"):
+                own, others = _contig_keys(own), _contig_keys(others)
+            equal &= own.to_numpy() == others.to_numpy()
         if n_rows < len(rows) or not equal.all():
             at = int(np.argmin(equal)) if not equal.all() else n_rows
             raise PairTableError(
@@ -204,3 +211,8 @@ class _Scores:
                 f"contigs in that order: score it without --top, --min-score and --sort"
             )
         return scores.probability, scores.logit
+
+
+def _contig_keys(names: pd.Series) -> pd.Series:
+    """Return one key for all spellings of each contig."""
+    return names.map({name: canonical_name(name) for name in names.unique()})

@@ -14,7 +14,7 @@ from typing import IO, cast
 import pysam
 
 from epipam.errors import RequestError, TableError
-from epipam.genome.contigs import listed_contigs
+from epipam.genome.contigs import canonical_name, listed_contigs
 from epipam.pairs.formats.registry import OWN_COMMENT
 from epipam.runtime.compressed import is_gzip
 from epipam.runtime.files import check_new_file, whole_file
@@ -101,11 +101,12 @@ def refuse_tracks(paths: Sequence[Path]) -> None:
 
 def _require_new(holders: dict[str, Path], part: Path, contigs: set[str]) -> None:
     """Note which part holds which contigs; refuse a second one."""
-    for contig in contigs:
-        if holders.setdefault(contig, part) != part:
-            both = {c for c in contigs if holders.get(c, part) != part}
+    keys = {contig: canonical_name(contig) for contig in contigs}
+    for key in keys.values():
+        if holders.setdefault(key, part) != part:
+            both = {c for c in contigs if holders.get(keys[c], part) != part}
             raise RequestError(
-                f"{holders[contig]} and {part}: both hold {listed_contigs(both)}; "
+                f"{holders[key]} and {part}: both hold {listed_contigs(both)}; "
                 "give each contig once"
             )
 

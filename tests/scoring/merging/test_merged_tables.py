@@ -143,3 +143,9 @@ def test_an_index_of_an_earlier_file_goes(write, tmp_path):
     index.touch()
     merge_tables([part], out, overwrite=True)
     assert not index.exists()
+
+
+def test_one_contig_in_two_spellings_is_one_contig(write, tmp_path):
+    parts = [write("a.bedpe", bedpe("chr1")), write("b.bedpe", bedpe("2", "1"))]
+    with pytest.raises(RequestError, match=r"a.bedpe and .*b.bedpe: both hold 1; give each"):
+        merge_tables(parts, tmp_path / "out.bedpe")

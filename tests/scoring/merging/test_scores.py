@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import re
 import zlib
 from pathlib import Path
 
@@ -216,3 +217,12 @@ def test_a_part_keeps_rows_without_a_score(genome, score, tmp_path):
     assert scores[1] == "."
     assert "." not in (scores[0], scores[2])
     assert scoring.CHUNK_ROWS == subject.CHUNK_ROWS
+
+
+def test_parts_may_spell_contigs_otherwise_than_the_table(score, pairs, tmp_path):
+    table = pairs(3)
+    parts = [score(table, f"part{i}.bedpe", contigs) for i, contigs in enumerate(GROUPS)]
+    for part in parts:
+        part.write_text(re.sub(r"(^|\t)chr", r"\1", part.read_text(), flags=re.M))
+    merge_scores(parts, table, tmp_path / "merged.bedpe")
+    assert content(tmp_path / "merged.bedpe") == content(score(table, "scores.bedpe"))
