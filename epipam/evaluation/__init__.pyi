@@ -25,6 +25,7 @@ from .evaluate import (
 )
 from .held_out import (
     HeldOut as HeldOut,
+    same_contigs as same_contigs,
     training_notes as training_notes,
 )
 from .judging import (

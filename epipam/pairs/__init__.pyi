@@ -20,6 +20,17 @@ from .chiapet import (
 from .contig_part import (
     ContigPart as ContigPart,
 )
+from .formats import (
+    BEDPE as BEDPE,
+    FORMATS as FORMATS,
+    Columns as Columns,
+)
+from .formats.by_shape import (
+    LONGRANGE_MARK as LONGRANGE_MARK,
+)
+from .formats.registry import (
+    OWN_COMMENT as OWN_COMMENT,
+)
 from .frames import (
     FramePairs as FramePairs,
     as_frame as as_frame,
@@ -57,6 +68,7 @@ from .spellings import (
 )
 from .table import (
     COLUMNS as COLUMNS,
+    SEPARATOR as SEPARATOR,
     Layout as Layout,
     PairTable as PairTable,
     digest as digest,

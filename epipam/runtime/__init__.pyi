@@ -51,6 +51,7 @@ from .memory import (
     share_one_arena as share_one_arena,
 )
 from .notes import (
+    listening as listening,
     note as note,
 )
 from .placing import (

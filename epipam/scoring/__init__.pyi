@@ -20,6 +20,9 @@ from .merging.tables import (
 from .native.library import (
     SLOWER_WITHOUT as SLOWER_WITHOUT,
 )
+from .origin import (
+    origin_of as origin_of,
+)
 from .score import (
     TableScorer as TableScorer,
     engine_for as engine_for,

@@ -1,6 +1,6 @@
 # What other rooms and users may use of this room; each name is imported when it is asked for.
 from .calibrating import (
-    fit_map as fit_map,
+    calibrate as calibrate,
 )
 from .crossval import (
     ALPHAS as ALPHAS,
