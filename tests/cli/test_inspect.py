@@ -150,3 +150,12 @@ def test_looking_at_a_store_needs_no_torch(store):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(store)], timeout=60, check=True)
+
+
+def test_info_of_a_model_says_once_where_no_compiler_was_at_hand(monkeypatch):
+    model = Path(__file__).parents[2] / "kipoi_model" / "EPIPAM"
+    monkeypatch.setattr("epipam.cli.inspect.library", lambda: object())
+    assert "native" not in run("info", model).stdout
+    monkeypatch.setattr("epipam.cli.inspect.library", lambda: None)
+    shown = run("info", model).stdout
+    assert shown.count("native: no (no C compiler when epipam was installed)") == 1
