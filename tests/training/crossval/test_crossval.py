@@ -234,7 +234,9 @@ def test_models_are_compared_in_pairs_and_with_the_baselines(with_alpha):
         frame = pd.read_csv(with_alpha / f"predictions/long/{model}.tsv.gz", sep="\t")
         scores.append(roc_auc_score(frame["label"], frame["probability"]))
     assert between["difference"] == pytest.approx(scores[0] - scores[1])
-    assert between["low"] <= between["difference"] <= between["high"]
+    # Of a chromosome or two there is no interval.
+    assert between["low"] is None
+    assert between["high"] is None
 
 
 def test_checkpoints_of_finished_runs_hold_no_optimiser_states(with_alpha):
