@@ -193,7 +193,8 @@ def _unquoted(value: str) -> str:
 
 
 def _plain(name: str) -> str:
-    name = name.strip().strip('"').lstrip("#").strip().lower()
+    # HOMER writes its command behind the first name: PeakID (cmd=...).
+    name = name.strip().strip('"').lstrip("#").partition("(cmd=")[0].strip().lower()
     return name.replace("_", "").replace(" ", "").replace(".", "")
 
 

@@ -81,6 +81,14 @@ def test_the_peaks_that_macs_tabulates_begin_with_base_one(read):
     assert "MACS2 table, whose first base is number 1" in found.notes[0]
 
 
+def test_the_peaks_that_homer_writes_begin_with_base_one(read):
+    text = "# HOMER Peaks\n#PeakID\tchr\tstart\tend\tstrand\tNormalized Tag Count\n"
+    for header in (text, text.replace("PeakID", "PeakID (cmd=annotatePeaks.pl x hg19)")):
+        found = read(f"{header}chr1-1\tchr1\t101\t900\t+\t31.5\n")
+        assert (found.start.tolist(), found.end.tolist(), found.names) == ([100], [900], ["chr1-1"])
+        assert (found.kind, found.signal.tolist()) == ("HOMER peaks", [31.5])
+
+
 @pytest.mark.parametrize(
     "text",
     [
