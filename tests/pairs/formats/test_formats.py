@@ -1,5 +1,7 @@
 """Each format of the field, by small files in the layout that its writers print."""
 
+# ruff: noqa: E501 (rows of the samples are as wide as those of their formats)
+
 from __future__ import annotations
 
 import json
