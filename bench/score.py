@@ -164,7 +164,9 @@ def against_plain(
         yield Metric(f"{name}_over_plain", turns.ratio("plain", name) / per_pair, "x")
         yield Metric(f"{name}_over_forward", turns.ratio("forward", name) / per_pair, "x")
     scores, plain = (
-        pd.read_csv(folder / f"{name}.tsv", sep="\t", nrows=scale.plain_pairs)["probability"]
+        pd.read_csv(folder / f"{name}.tsv", sep="\t", comment="#", nrows=scale.plain_pairs)[
+            "probability"
+        ]
         for name in ("score", "plain")
     )
     yield Metric("score_max_abs_difference", np.abs(scores - plain).max(), "probability")

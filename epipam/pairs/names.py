@@ -31,7 +31,7 @@ def pair_names(table: PairTable) -> PairNames:
     if place is not None and table.fields:
         given = [fields[place] if place < len(fields) else "" for fields in table.fields]
         pair = [
-            joined if name in UNKNOWN_NAMES else name
+            joined if name in UNKNOWN_NAMES or name == SEPARATOR else name
             for name, joined in zip(given, pair, strict=True)
         ]
     return PairNames(pair, enhancer, promoter)

@@ -35,7 +35,7 @@ _BEDPE_ANCHORS = (
 )  # fmt: skip
 _MISSING = frozenset({"", ".", "NA", "NaN", "nan"})
 _INTEGERS = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-_NUMBERS = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_NUMBERS = re.compile(r"[-+]?((0|[1-9][0-9]{0,14})(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _BEDPE_KEPT: tuple[str, ...] = ("enhancer_name", "promoter_name", "label")
 _LATIN_1 = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # of `surrogateescape`
 

@@ -26,7 +26,7 @@ def run(*arguments, code=0):
 
 def assert_same_table(one, other, **options):
     """Compare tables; what shares a batch with a pair may change its score's last digit."""
-    tables = [pd.read_csv(path, sep="\t", **options) for path in (one, other)]
+    tables = [pd.read_csv(path, sep="\t", comment="#", **options) for path in (one, other)]
     pd.testing.assert_frame_equal(*tables, atol=1e-6)
 
 

@@ -19,7 +19,8 @@ from epipam.scoring.writers import ENDINGS, open_writer
 
 BUNDLED = Path(__file__).parents[2] / "kipoi_model" / "EPIPAM"
 ORIGIN = Origin("M", "ab12", True, "hg19.fa", "epipam score M hg19.fa pairs -o a\tb")
-WRITTEN = [ending for ending in ENDINGS if not ending.endswith(".inter.bb")]
+# UCSC's converter makes bigInteract of what .interact holds; bgzip is told apart by content.
+WRITTEN = [e for e in ENDINGS if not e.endswith((".inter.bb", ".gz"))] + [".bedpe.gz"]
 TEXTS = [ending for ending in WRITTEN if ending != ".parquet"]
 COLUMNS = ["enhancer_chrom", "enhancer_start", "enhancer_end", "enhancer_name"]
 COLUMNS += ["promoter_chrom", "promoter_start", "promoter_end", "promoter_name", "label"]
@@ -45,8 +46,11 @@ def scored_again(pairs: Path, out: Path) -> list[tuple]:
 
 
 regions = st.tuples(
-    st.sampled_from(["chr1", "chr2"]), st.integers(0, 9), st.integers(1, 5), st.sampled_from(["", "a", "b"])
-).map(lambda r: (r[0], r[1], r[1] + r[2], r[3]))  # fmt: skip
+    st.sampled_from(["chr1", "chr2"]),
+    st.integers(0, 9),
+    st.integers(1, 5),
+    st.sampled_from(["", "a", "b"]),
+).map(lambda r: (r[0], r[1], r[1] + r[2], r[3]))
 pair_lists = st.lists(
     st.tuples(regions, regions, st.sampled_from([1, 0, -1])), min_size=1, max_size=9
 )
@@ -55,7 +59,7 @@ pair_lists = st.lists(
 @pytest.mark.parametrize("ending", WRITTEN)
 @pytest.mark.parametrize("given_as", ["tsv", "bedpe"])
 @given(pairs=pair_lists)
-@settings(max_examples=25)
+@settings(max_examples=6)
 def test_what_is_written_is_read_and_scored_to_the_same_numbers(
     tmp_path_factory, ending, given_as, pairs
 ):
@@ -81,8 +85,11 @@ def test_what_is_written_is_read_and_scored_to_the_same_numbers(
         assert rows_of(again) == rows_of(out)
 
 
-def rows_of(path: Path) -> list[str]:
-    return [line for line in path.read_text().splitlines() if not line.startswith(("#", "track"))]
+def rows_of(path: Path) -> list[list[str]]:
+    """Return the fields of each row, without an interact record's name, which may lose a `::`."""
+    lines = path.read_text().splitlines()
+    rows = [line.split("\t") for line in lines if not line.startswith(("#", "track"))]
+    return [row[:3] + row[4:] if path.suffix == ".interact" else row for row in rows]
 
 
 @pytest.mark.parametrize("ending", [".tsv", ".csv", ".bedpe", ".parquet", ".tsv.gz"])
@@ -207,7 +214,8 @@ def test_parquet_has_types_and_nulls(tmp_path):
     found = pq.read_table(tmp_path / "out.parquet")
     types = {name: str(found.schema.field(name).type) for name in names[9:]}
     assert types == {
-        "distance": "double", "count": "int64", "kind": "string", "code": "string", "none": "string",
+        "distance": "double", "count": "int64", "kind": "string", "code": "string",
+        "none": "string",
     }  # fmt: skip
     assert found["distance"].to_pylist() == [4.5, None]
     assert found["count"].to_pylist() == [3, None]

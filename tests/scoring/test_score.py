@@ -147,7 +147,7 @@ def test_a_named_table_becomes_bedpe_with_a_header_and_its_own_columns(engine, f
     assert dict(zip(header, row, strict=True)) | {"score": ""} == {
         "#chrom1": "chr1", "start1": "500", "end1": "900",
         "chrom2": "chr1", "start2": "10", "end2": "20",
-        "name": "E1", "score": "", "strand1": ".", "strand2": ".",
+        "name": "E1::", "score": "", "strand1": ".", "strand2": ".",
         "enhancer_name": "E1", "label": "1", "tissue": "liver",
     }  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Each format of the field, by small files in the layout that its writers print."""
 
+# ruff: noqa: E501 (rows of the samples are as wide as those of their formats)
+
 from __future__ import annotations
 
 import json
@@ -13,6 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epipam.cli.audit import audit as audit_command
 from epipam.cli.formats import formats as formats_command
 from epipam.errors import EpipamError, PairTableError
 from epipam.pairs.formats import FORMATS
@@ -378,6 +381,50 @@ def test_a_page_of_parquet_that_changed_is_refused(tmp_path):
         read_pairs(path)
 
 
+# bigInteract, by what pyBigWig says of one.
+
+
+class BigBed:
+    """Stands for an open bigBed: records of interact on one contig of 50 Mb."""
+
+    definition = b"table interact sourceChrom targetChrom"
+
+    def __init__(self, rows: list[list[str]]) -> None:
+        self.rows = [(int(row[1]), int(row[2]), "\t".join(row[3:])) for row in rows]
+
+    def isBigBed(self) -> bool:
+        return True
+
+    def SQL(self) -> bytes:
+        return self.definition
+
+    def chroms(self) -> dict[str, int]:
+        return {"chr20": 50_000_000}
+
+    def entries(self, contig: str, start: int, end: int) -> list[tuple[int, int, str]] | None:
+        return [row for row in self.rows if row[0] < end and row[1] > start] or None
+
+    def close(self) -> None:
+        pass
+
+
+def test_big_interact_gives_each_record_once(tmp_path, monkeypatch):
+    rows = [line.split("\t") for line in INTERACT.splitlines()[2:]]
+    across = [*rows[0]]
+    across[1:3] = ["19999000", "20001000"]
+    monkeypatch.setattr("pyBigWig.open", lambda path: BigBed([rows[0], across]))
+    table = read(tmp_path, b"\x87\x89\xf2\xeb")
+    assert table.layout.kind == "interact"
+    assert places(table) == [PAIR, PAIR]
+
+
+def test_a_big_bed_of_something_else_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(BigBed, "definition", b"table bed")
+    monkeypatch.setattr("pyBigWig.open", lambda path: BigBed([]))
+    with pytest.raises(PairTableError, match="not of pairs"):
+        read(tmp_path, b"\x87\x89\xf2\xeb")
+
+
 # Any bytes.
 
 
@@ -426,6 +473,26 @@ def test_the_page_on_pairs_lists_every_format():
     for one in FORMATS:
         cells = (one.name, one.about, one.recognised_by, one.roles, one.labels or "none")
         assert f"| {' | '.join(cells)} |" in page
+
+
+def test_commands_read_standard_input_and_named_columns(tmp_path):
+    text = "CHR,a,b,TSS.at,y\nchr20,1200000,1200500,1250000,TRUE\n"
+    columns = "enhancer_chrom=CHR,enhancer_start=a,enhancer_end=b,promoter_chrom=CHR,"
+    columns += "promoter_start=TSS.at,label=y"
+    done = CliRunner().invoke(audit_command, ["-", "--columns", columns], input=text)
+    assert done.exit_code == 0, done.output
+    assert "1 positive and 0 negative" in done.output
+    assert "-: read as a table (columns as --columns names them)" in done.output
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [("x=1", "'x' is no column"), ("label", "is not COLUMN=NAME"), ("label=a,label=b", "twice")],
+)
+def test_wrong_columns_are_a_wrong_request(columns, what):
+    done = CliRunner().invoke(audit_command, ["-", "--columns", columns])
+    assert done.exit_code == 2
+    assert what in done.output
 
 
 # Real tables.
