@@ -39,6 +39,7 @@ def test_every_shard_is_written_and_read_back_zeros_too(
         values.dtype,
         chunk_rows=chunk_rows,
         shard_rows=shard_rows,
+        dimensions=("row", "byte"),
     )
     shard = array.shards[0]
     assert shard == min(shard_rows, -(-n_rows // chunk_rows) * chunk_rows)
@@ -56,7 +57,13 @@ def test_without_shards_a_chunk_is_a_file_and_no_longer_than_the_array(
     shape = (10, len(columns)) if columns else (10,)
     values = np.arange(-5, np.prod(shape) - 5).reshape(shape)
     array = create_array(
-        WrittenFiles(tmp_path), "t", shape, values.dtype, chunk_rows=chunk_rows, columns=columns
+        WrittenFiles(tmp_path),
+        "t",
+        shape,
+        values.dtype,
+        chunk_rows=chunk_rows,
+        dimensions=("row", "column")[: len(shape)],
+        columns=columns,
     )
     array[:] = values
     found = zarr.open_array(tmp_path, path="t", mode="r")
@@ -70,9 +77,19 @@ def test_digests_are_of_every_file_that_was_written(tmp_path):
     seen: list[Path] = []
     files = WrittenFiles(tmp_path, seen.append)
     zarr.create_group(files, path="inner")
-    label = create_array(files, "inner/label", (10,), np.dtype(np.int8), chunk_rows=3)
+    label = create_array(
+        files, "inner/label", (10,), np.dtype(np.int8), chunk_rows=3, dimensions=("row",)
+    )
     label[:] = np.zeros(10)
-    shards = create_array(files, "w", (10, 2), np.dtype(np.uint8), chunk_rows=2, shard_rows=4)
+    shards = create_array(
+        files,
+        "w",
+        (10, 2),
+        np.dtype(np.uint8),
+        chunk_rows=2,
+        shard_rows=4,
+        dimensions=("row", "byte"),
+    )
     shards[:] = np.ones((10, 2))
     written = {
         path.relative_to(tmp_path).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -86,7 +103,9 @@ def test_digests_are_of_every_file_that_was_written(tmp_path):
 @pytest.mark.parametrize("byte_order", ["<", ">"])
 def test_numbers_are_written_little_endian_whatever_the_array_is(tmp_path, byte_order):
     values = np.arange(5).astype(f"{byte_order}i8")
-    array = create_array(WrittenFiles(tmp_path), "n", (5,), np.dtype(np.int64), chunk_rows=5)
+    array = create_array(
+        WrittenFiles(tmp_path), "n", (5,), np.dtype(np.int64), chunk_rows=5, dimensions=("row",)
+    )
     array[:] = values
     found = zarr.open_array(tmp_path, path="n", mode="r")
     assert found[:].tolist() == [0, 1, 2, 3, 4]
