@@ -138,6 +138,12 @@ MODELS: dict[str, ModelEntry] = {
         weight_decay=2e-5,
         epochs=32,
     ),
+    "pairwise": ModelEntry(
+        "epipam.models.pairwise:Pairwise",
+        "a convolutional network that compares both anchors through one strand-aware trunk",
+        "epipam's own, from no paper",
+        weight_decay=0.0005,
+    ),
     "kmer-gbm": ModelEntry(
         "epipam.models.kmer_gbm:KmerGbm",
         "gradient-boosted trees on counts of 5-mers",

@@ -8,7 +8,7 @@ of the same two windows seen from the other strand of the chromosome, where they
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from epipam.models.first_layer import FirstLayer
 from epipam.models.network import Network, WindowConfig
 from epipam.models.onehot import opposite_strand
 from epipam.models.precision import in_full_precision
+
+# How much smaller than usual the weights of the last layer begin.
+_FIRST_LOGITS = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class PairwiseConfig(WindowConfig):
         Residual blocks after it. Each sees twice as far as the one before.
     attention_heads
         Of the cross-attention; 0 leaves it out.
+    attention_pool
+        How many of the positions a max-pool makes one of before the cross-attention.
     hidden
         Of the dense layer.
     block_dropout, dropout
@@ -50,14 +55,16 @@ class PairwiseConfig(WindowConfig):
     width: int = 64
     blocks: int = 1
     attention_heads: int = 4
+    attention_pool: int = 4
     hidden: int = 128
     block_dropout: float = 0.1
-    dropout: float = 0.3
+    dropout: float = 0.2
 
     def __post_init__(self) -> None:
         """Refuse what makes no network."""
-        if min(self.channels, self.kernel, self.pool, self.width, self.hidden) < 1:
-            raise ModelError("channels, kernel, pool, width and hidden must be at least 1")
+        for name in ("channels", "kernel", "pool", "width", "attention_pool", "hidden"):
+            if getattr(self, name) < 1:
+                raise ModelError(f"{name} is {getattr(self, name)} but must be at least 1")
         if self.blocks < 0 or self.attention_heads < 0:
             raise ModelError("blocks and attention_heads cannot be negative")
         if self.attention_heads and self.width % self.attention_heads:
@@ -115,6 +122,9 @@ class Pairwise(Network):
             nn.Linear(config.hidden, 1),
         )
         self.apply(initialise)
+        # Products have long tails: without this the first logits are far too sure of themselves.
+        with torch.no_grad():
+            cast(nn.Linear, self.head[-1]).weight.mul_(_FIRST_LOGITS)
 
     def first_layers(self) -> tuple[FirstLayer, FirstLayer]:
         """Return the convolution that reads both windows, twice."""
@@ -171,6 +181,7 @@ class Trunk(nn.Module):
             for index in range(config.blocks)
         )
         self.last_norm = nn.BatchNorm1d(config.width)
+        self.attention_pool = config.attention_pool
 
     def forward(self, read: Tensor, other: Tensor, length: int) -> Anchors:
         """Return the anchors of windows on the strand that is read and on the other one.
@@ -192,7 +203,8 @@ class Trunk(nn.Module):
         either = torch.maximum(best_along, best_against)
         best = features.amax(dim=2).to(either.dtype)
         summary = torch.cat([best_along, best_against, either, best], dim=1)
-        return Anchors(features.transpose(1, 2), summary)
+        pooled = F.max_pool1d(features, min(self.attention_pool, features.shape[2]))
+        return Anchors(pooled.transpose(1, 2), summary)
 
     @in_full_precision
     def _norm(self, features: Tensor) -> Tensor:
