@@ -142,7 +142,9 @@ MODELS: dict[str, ModelEntry] = {
         "epipam.models.pairwise:Pairwise",
         "a convolutional network that compares both anchors through one strand-aware trunk",
         "epipam's own, from no paper",
+        learning_rate=0.002,
         weight_decay=0.0005,
+        epochs=10,
     ),
     "kmer-gbm": ModelEntry(
         "epipam.models.kmer_gbm:KmerGbm",
