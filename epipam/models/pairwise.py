@@ -110,9 +110,8 @@ class Pairwise(Network):
         config = PairwiseConfig() if config is None else config
         super().__init__(config)
         self.trunk = Trunk(config)
-        summaries = 3 * config.channels + config.width
         self.cross = CrossAttention(config) if config.attention_heads else None
-        features = 3 * summaries + (config.width if self.cross is not None else 0)
+        features = 3 * _summaries(config) + (config.width if self.cross is not None else 0)
         self.head = nn.Sequential(
             nn.BatchNorm1d(features),
             nn.Dropout(config.dropout),
@@ -147,6 +146,13 @@ class Pairwise(Network):
         found: Anchors = self.trunk(opposite_strand(windows, length), windows, length)
         return found
 
+    def anchor_bytes(self, length: int) -> int:
+        """Return how many bytes `Anchors` take of one window of `length` bp, at most."""
+        config = self.config
+        positions = -(-(length - config.kernel + 1) // config.pool)
+        numbers = positions * config.width + _summaries(config)
+        return numbers * self.trunk.mix.weight.element_size()
+
     def logits_of(self, enhancer: Anchors, promoter: Anchors) -> Tensor:
         """Return the logits, float (N,), of pairs whose windows the trunk has read."""
         one, other = enhancer.summary, promoter.summary
@@ -162,6 +168,11 @@ class Pairwise(Network):
     def _head(self, features: Tensor) -> Tensor:
         logits: Tensor = self.head(features)
         return logits.squeeze(1)
+
+
+def _summaries(config: PairwiseConfig) -> int:
+    """Return how many numbers a summary holds."""
+    return 3 * config.channels + config.width
 
 
 class Trunk(nn.Module):
