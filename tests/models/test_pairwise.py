@@ -119,10 +119,10 @@ def test_it_learns_that_both_anchors_carry_the_same_of_two_words():
     """One anchor alone says nothing: only their comparison does."""
     rng = np.random.default_rng(9)
     words = ["TGACTCAGCA", "CCGGAAGTAT"]
-    codes = rng.integers(0, 2, (2, 400))
+    codes = rng.integers(0, 2, (2, 260))
     windows = []
     for anchor in range(2):
-        sequences = random_sequences(10 + anchor, 400, 80)
+        sequences = random_sequences(10 + anchor, 260, 60)
         planted = (words[code] * 2 for code in codes[anchor])
         windows.append(
             packed([s[:20] + word + s[40:] for s, word in zip(sequences, planted, strict=True)])
@@ -130,11 +130,11 @@ def test_it_learns_that_both_anchors_carry_the_same_of_two_words():
     label = torch.from_numpy((codes[0] == codes[1]).astype(np.float32))
     torch.manual_seed(3)
     # Chances of dropout left out: so few pairs, so few steps.
-    shape = {"dropout": 0.0, "block_dropout": 0.0, "kernel": 10, "channels": 16, "hidden": 16}
-    network = create_model("pairwise", PairwiseConfig(80, 80, **shape))
-    optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
-    train, test = slice(0, 300), slice(300, 400)
-    for _ in range(40):
+    shape = {"dropout": 0.0, "block_dropout": 0.0, "kernel": 10, "channels": 8, "hidden": 8}
+    network = create_model("pairwise", PairwiseConfig(60, 60, **shape))
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
+    train, test = slice(0, 160), slice(160, 260)
+    for _ in range(15):
         logits = network.train()(windows[0][train], windows[1][train])
         optimiser.zero_grad()
         F.binary_cross_entropy_with_logits(logits, label[train]).backward()
