@@ -151,7 +151,7 @@ def test_the_rate_of_a_cycle_rises_at_first_and_ends_near_zero(store, tmp_path):
         def on_train_batch_start(self, trainer, module, *batch):
             rates.append(trainer.optimizers[0].param_groups[0]["lr"])
 
-    settings = TrainSettings(model="pairwise", epochs=2, accelerator="cpu")
+    settings = TrainSettings(model="pairwise", epochs=8, accelerator="cpu")
     split = explicit_split(store.contigs, validation=["chr2"], test=["chr3"])
     trainer = make_trainer(tmp_path / "run", settings, progress=False)
     trainer.callbacks.append(Noted())
@@ -160,5 +160,6 @@ def test_the_rate_of_a_cycle_rises_at_first_and_ends_near_zero(store, tmp_path):
     full = int(np.argmax(rates))
     assert rates[full] == pytest.approx(0.002, rel=0.3)
     assert full < len(rates) / 2
+    assert 0 < full
     assert max(rates[0], rates[-1]) < 0.3 * rates[full]
     assert rates[full:] == sorted(rates[full:], reverse=True)
