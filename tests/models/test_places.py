@@ -24,8 +24,9 @@ def test_a_bundled_model_loads_by_name_and_is_small(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_bundled_model_has_a_card(name):
-    assert "license" in (local_folder(name) / "README.md").read_text(encoding="utf-8")
+def test_a_bundled_model_has_a_card_with_its_limits(name):
+    card = (local_folder(name) / "README.md").read_text(encoding="utf-8")
+    assert "must not be used for" in card
 
 
 def test_a_folder_of_that_name_comes_first(tmp_path, monkeypatch):

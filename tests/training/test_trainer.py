@@ -160,6 +160,6 @@ def test_the_rate_of_a_cycle_rises_at_first_and_ends_near_zero(store, tmp_path):
     full = int(np.argmax(rates))
     assert rates[full] == pytest.approx(0.002, rel=0.3)
     assert full < len(rates) / 2
-    assert 0 < full
+    assert full > 0
     assert max(rates[0], rates[-1]) < 0.3 * rates[full]
     assert rates[full:] == sorted(rates[full:], reverse=True)
