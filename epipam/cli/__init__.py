@@ -56,6 +56,7 @@ JOBS: dict[str, dict[str, Command]] = {
         "mutagenesis": Command("mutagenesis:mutagenesis", "Score every base change of a pair"),
     },
     "Share a model": {
+        "models": Command("models:models", "List the models that come with epipam"),
         "push": Command("push:push", "Put a model on the Hugging Face hub"),
         "kipoi": Command("kipoi:kipoi", "Package models for Kipoi"),
     },

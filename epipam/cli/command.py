@@ -109,7 +109,7 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class ModelFolder(click.ParamType):
-    """A model folder, or `hf://USER/NAME` on the Hugging Face hub; the command gets a folder.
+    """A model folder, a bundled model's name, or `hf://USER/NAME`; the command gets a folder.
 
     What is on the hub is fetched when all arguments are known to be right.
     """

@@ -23,7 +23,7 @@ from epipam.store import Damage, Store
 @json_option
 def info(path: Path | str, as_json: bool) -> None:
     """Say what is in a store, or what a model is and where its weights come from."""
-    if isinstance(path, str) and is_on_hub(path):
+    if isinstance(path, Path) or is_on_hub(path):
         path = local_folder(path)
     if isinstance(path, str):
         _store_info(path, as_json)

@@ -64,6 +64,7 @@ from .onehot import (
     unpack as unpack,
 )
 from .places import (
+    bundled_models as bundled_models,
     local_folder as local_folder,
 )
 from .registry import (

@@ -33,6 +33,9 @@ class ModelEntry:
         Fields of the class's config that make it this model and no other of its class.
     learning_rate, weight_decay, epochs
         Training as published; `TrainSettings` says what they are.
+    rate_cycle
+        Whether training begins with a small learning rate, reaches the full one after a tenth of
+        its steps and ends near zero (`OneCycleLR`); otherwise the rate stays the same.
     boosted
         Whether it is made of trees, which gradient boosting grows, and not of layers.
     auxiliary_head
@@ -47,6 +50,7 @@ class ModelEntry:
     learning_rate: float = 0.001
     weight_decay: float = 0.0
     epochs: int = 15
+    rate_cycle: bool = False
     boosted: bool = False
     auxiliary_head: bool = False
 
@@ -137,6 +141,15 @@ MODELS: dict[str, ModelEntry] = {
         learning_rate=1e-5,
         weight_decay=2e-5,
         epochs=32,
+    ),
+    "pairwise": ModelEntry(
+        "epipam.models.pairwise:Pairwise",
+        "a convolutional network that compares both anchors through one strand-aware trunk",
+        "epipam's own, from no paper",
+        learning_rate=0.002,
+        weight_decay=0.0005,
+        epochs=5,
+        rate_cycle=True,
     ),
     "kmer-gbm": ModelEntry(
         "epipam.models.kmer_gbm:KmerGbm",

@@ -16,6 +16,7 @@ from epipam.genome.fasta import Genome
 from epipam.genome.windows import resize
 from epipam.models import Epipam, Network, load_model
 from epipam.models.logits import probabilities
+from epipam.models.pairwise import Pairwise
 from epipam.pairs.checks import PairCheck, Tally, check_pairs
 from epipam.pairs.contig_part import ContigPart
 from epipam.pairs.formats import Columns
@@ -26,6 +27,7 @@ from epipam.scoring.engine import Engine, PairWindows, PlainEngine
 from epipam.scoring.origin import Origin
 from epipam.scoring.region_engine import RegionEngine
 from epipam.scoring.settings import ALL_PAIRS, BATCH_SIZE, CACHE_SIZE, CHUNK_ROWS, OutputOptions
+from epipam.scoring.shared_trunk_engine import SharedTrunkEngine
 from epipam.scoring.writers import FurtherColumns, check_output, open_writer
 
 CheckedTable = tuple[PairTable, PairCheck]
@@ -72,7 +74,7 @@ def load_engine(
     batch_size
         Pairs per forward pass, for models other than `epipam`.
     cache_size
-        Bytes of what is kept per window, for `epipam`.
+        Bytes of what is kept of windows, for `epipam` and `pairwise`.
     """
     return engine_for(load_model(model), choose_device(device), batch_size, cache_size)
 
@@ -86,6 +88,8 @@ def engine_for(
     """Return the fastest engine that a network can be scored with, as `load_engine` does."""
     if isinstance(network, Epipam) and network.config.shares_first_block:
         return RegionEngine(network, device, cache_size)
+    if isinstance(network, Pairwise):
+        return SharedTrunkEngine(network, device, batch_size, cache_size)
     return PlainEngine(network, device, batch_size)
 
 

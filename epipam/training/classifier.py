@@ -14,8 +14,11 @@ from epipam.errors import EpipamError
 from epipam.evaluation.metrics import auprc, auroc
 from epipam.loading.loader import Batch
 from epipam.models import Network
+from epipam.models.catalogue import find_model
 from epipam.training.settings import TrainSettings
 
+# Share of the steps in which the learning rate of a `rate_cycle` rises.
+_WARM_UP = 0.1
 MONITORED = "validation_auprc"
 
 
@@ -124,8 +127,18 @@ class PairClassifier(L.LightningModule):
         torch.distributed.all_gather_object(everyones, mine)
         return everyones
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> Any:
         rate, decay = self.settings.learning_rate, self.settings.weight_decay
         assert rate is not None
         assert decay is not None
-        return torch.optim.Adam(self.parameters(), lr=rate, weight_decay=decay)
+        adam = torch.optim.Adam(self.parameters(), lr=rate, weight_decay=decay)
+        if not find_model(self.settings.model).rate_cycle:
+            return adam
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            adam,
+            rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=_WARM_UP,
+            cycle_momentum=False,
+        )
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}

@@ -18,6 +18,7 @@ NARROW = {
     "Deeptact": {"channels": 32, "units": 10, "hidden": 40},
     "Speid": {"channels": 32, "units": 10, "hidden": 40},
     "Simcnn": {"channels": (16, 12), "hidden": 40},
+    "Pairwise": {"channels": 12, "width": 12, "attention_heads": 2, "hidden": 40},
 }
 
 

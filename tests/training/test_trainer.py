@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from safetensors.torch import load_file
 
 from epipam.errors import EpipamError
-from epipam.loading.data_module import DataSettings
+from epipam.loading.data_module import DataSettings, PairDataModule
 from epipam.loading.splits import explicit_split
 from epipam.simulate import SimulationSettings, simulate
 from epipam.store import Store, StoreSettings, build_store
 from epipam.training.classifier import PairClassifier, TrainingDiverged
-from epipam.training.fit import train
+from epipam.training.fit import initial_network, train
 from epipam.training.settings import TrainSettings
+from epipam.training.trainer import fit, make_trainer
 
 DATA = DataSettings(batch_size=4, buffer_rows=200)
 
@@ -139,3 +142,24 @@ def test_it_trains_alone_inside_a_batch_job_of_several_tasks(
     assert result.best_epoch == 1
     assert (tmp_path / "run/model/config.json").exists()
     assert (tmp_path / "run/checkpoints/last.ckpt").exists()
+
+
+def test_the_rate_of_a_cycle_rises_at_first_and_ends_near_zero(store, tmp_path):
+    rates = []
+
+    class Noted(Callback):
+        def on_train_batch_start(self, trainer, module, *batch):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    settings = TrainSettings(model="pairwise", epochs=8, accelerator="cpu")
+    split = explicit_split(store.contigs, validation=["chr2"], test=["chr3"])
+    trainer = make_trainer(tmp_path / "run", settings, progress=False)
+    trainer.callbacks.append(Noted())
+    classifier = PairClassifier(initial_network(store, settings), settings)
+    fit(trainer, classifier, PairDataModule(store, split, DATA), tmp_path / "run")
+    full = int(np.argmax(rates))
+    assert rates[full] == pytest.approx(0.002, rel=0.3)
+    assert full < len(rates) / 2
+    assert full > 0
+    assert max(rates[0], rates[-1]) < 0.3 * rates[full]
+    assert rates[full:] == sorted(rates[full:], reverse=True)
