@@ -18,11 +18,13 @@ from epipam.cli.command import (
     workers_options,
 )
 from epipam.cli.options import (
+    aliases_option,
     bad_pairs_option,
     columns_option,
     contigs_option,
     label_column_option,
 )
+from epipam.genome.contigs import Aliases
 from epipam.runtime.cluster import Workforce
 from epipam.runtime.memory import share_one_arena
 from epipam.runtime.text_files import is_pipe
@@ -68,6 +70,7 @@ DEFAULT = StoreSettings()
 @click.option("--seed", type=click.IntRange(*RANGES["seed"]), default=DEFAULT.seed)
 @label_column_option
 @columns_option
+@aliases_option
 @bad_pairs_option(
     "Pairs that cannot be windowed: stop before any work, or leave them out and count them."
 )
@@ -86,6 +89,7 @@ def build_store(
     seed: int,
     label_column: str | None,
     columns: dict[str, str] | None,
+    aliases: Aliases | None,
     bad_pairs: str,
     contigs: tuple[str, ...] | None,
     workforce: Workforce,
@@ -120,6 +124,7 @@ def build_store(
             settings,
             label_column=label_column,
             columns=columns,
+            aliases=aliases,
             bad_pairs=bad_pairs,
             workers=workforce.workers,
             scheduler=workforce.scheduler,

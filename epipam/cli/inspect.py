@@ -23,7 +23,6 @@ from epipam.models.places import local_folder
 from epipam.scoring.native.library import SLOWER_WITHOUT, library
 from epipam.store import Damage, Store
 
-
 _TRAINED_ON = {
     True: "simulated sequence",
     False: "real sequence",

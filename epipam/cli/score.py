@@ -21,6 +21,7 @@ from epipam.cli.command import (
 )
 from epipam.cli.options import (
     MEGABYTE,
+    aliases_option,
     bad_pairs_option,
     cache_size_option,
     columns_option,
@@ -32,6 +33,7 @@ from epipam.cli.options import (
     selection_options,
     trans_option,
 )
+from epipam.genome.contigs import Aliases
 from epipam.runtime.cluster import Workforce
 from epipam.scoring.settings import EngineRecipe, OutputOptions
 
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 @device_options
 @label_column_option
 @columns_option
+@aliases_option
 @bad_pairs_option(
     "Pairs that cannot be scored: stop before any work, or write them without a score."
 )
@@ -86,6 +89,7 @@ def score(
     device: str,
     label_column: str | None,
     columns: dict[str, str] | None,
+    aliases: Aliases | None,
     bad_pairs: str,
     trans: str,
     workforce: Workforce,
@@ -125,6 +129,7 @@ def score(
                 out,
                 label_column=label_column,
                 columns=columns,
+                aliases=aliases,
                 origin=origin,
                 bad_pairs=bad_pairs,
                 trans=trans,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from epipam.errors import MAX_REPORTED_ROWS, PairTableError
+from epipam.genome.contigs import canonical_name
 from epipam.genome.encoding import encode
 from epipam.genome.fasta import Genome
 from epipam.genome.windows import (
@@ -73,6 +74,15 @@ class PairCheck:
     def renamed(self) -> dict[str, str]:
         """Chromosome names of the table that were read as another name of the genome."""
         return {name: contig for name, contig in self.contigs.items() if name != contig}
+
+    @property
+    def aliased(self) -> dict[str, str]:
+        """Those of `renamed` that only an alias makes contigs of the genome, sorted by name."""
+        return {
+            name: contig
+            for name, contig in sorted(self.renamed.items())
+            if canonical_name(name) != canonical_name(contig)
+        }
 
 
 def check_pairs(
@@ -242,6 +252,9 @@ class Tally:
         if not self.usable:
             raise PairTableError(
                 f"{self.path}: no usable pair{where} ({counts or 'no rows'}){self._hint}"
+                f"{':' if self._listed else ''}",
+                self._listed,
+                self.skipped.total(),
             )
 
 

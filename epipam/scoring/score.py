@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from epipam.genome.contigs import Aliases
 from epipam.genome.encoding import encode_packed
 from epipam.genome.fasta import Genome
 from epipam.genome.windows import resize
@@ -164,6 +165,7 @@ def score_file(
     overwrite: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
     columns: Columns | None = None,
+    aliases: Aliases | None = None,
     origin: Origin | None = None,
 ) -> ScoreResult:
     """Score every pair of a file, in its order; memory is that of some thousand pairs.
@@ -191,6 +193,8 @@ def score_file(
         Called with the number of rows of each piece when it is written.
     columns
         Which columns of the table are which, as `epipam.pairs.table.read_pairs` takes them.
+    aliases
+        Further names of the genome's contigs.
     origin
         What makes the scores, as `epipam.scoring.origin.origin_of` returns it; the file says it.
 
@@ -203,7 +207,7 @@ def score_file(
     """
     out = Path(out)
     ending = check_output(out, overwrite=overwrite, options=output)
-    genome = Genome(genome_path)
+    genome = Genome(genome_path, aliases)
     part = None if contigs is None else ContigPart(genome, contigs)
     further, learning = FurtherColumns(ending), True
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from epipam.errors import EpipamError, PairTableError, RequestError
+from epipam.genome.contigs import Aliases
 from epipam.models import EpipamConfig, create_model, load_model, save_model
 from epipam.runtime.devices import choose_device
 from epipam.scoring import score as scoring
@@ -191,6 +192,27 @@ def test_chromosomes_named_without_chr_are_read_and_said(engine, folder, tmp_pat
     assert result.renamed == {"1": "chr1", "2": "chr2"}
     frame = pd.read_csv(result.path, sep="\t")
     np.testing.assert_allclose(frame["probability"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".interact"])
+def test_names_of_other_databases_are_contigs_by_a_table_of_aliases(
+    engine, folder, tmp_path, expected, ending
+):
+    text = (folder / "candidates.bedpe").read_text().replace("chr", "NC_00000")
+    (folder / "ncbi.bedpe").write_text(text)
+    aliases = Aliases([("NC_000001", "chr1"), ("NC_000002", "chr2")])
+    with pytest.raises(RequestError, match="NC_000001"):
+        score(engine, folder, tmp_path / f"o{ending}", "ncbi.bedpe")
+    result = score(engine, folder, tmp_path / f"o{ending}", "ncbi.bedpe", aliases=aliases)
+    assert result.renamed == {"NC_000001": "chr1", "NC_000002": "chr2"}
+    assert result.rows == len(expected)
+    if ending == ".tsv":
+        frame = pd.read_csv(result.path, sep="\t")
+        np.testing.assert_allclose(frame["probability"], expected, atol=1e-6)
+    part = score(
+        engine, folder, tmp_path / f"p{ending}", "ncbi.bedpe", aliases=aliases, contigs=["1"]
+    )
+    assert 0 < part.rows < result.rows
 
 
 def test_an_existing_file_is_kept_unless_told(engine, folder, tmp_path):

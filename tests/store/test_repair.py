@@ -121,5 +121,5 @@ def test_the_command_repairs_what_the_error_of_a_damaged_store_says(inputs, buil
     command = ["repair", str(copied), str(inputs.genome), str(inputs.pairs), "--json"]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
-    assert json.loads(result.output)["repaired"] == ["chr1"]
+    assert json.loads(result.stdout)["repaired"] == ["chr1"]
     assert tree(copied) == tree(built.path)
