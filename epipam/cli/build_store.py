@@ -18,6 +18,7 @@ from epipam.cli.command import (
     workers_options,
 )
 from epipam.cli.options import (
+    SHARE_OF_N_SAID,
     aliases_option,
     bad_pairs_option,
     columns_option,
@@ -137,10 +138,6 @@ def build_store(
     print_result({"store": str(result.path), **result.attributes}, _lines(result), as_json)
 
 
-# A share of N that is worth a line.
-_SHARE_OF_N_SAID = 0.01
-
-
 def _default_output(pairs: Path) -> Path:
     stem = pairs.name
     while Path(stem).suffix in {".gz", ".bgz", ".tsv", ".csv", ".bedpe", ".txt"}:
@@ -173,7 +170,7 @@ def _lines(result: BuildResult) -> Iterator[str]:
         f"on {len(contigs)} chromosomes, "
         f"{sum(c['rows'] for c in contigs):,} rows with shifted copies"
     )
-    if result.share_of_n > _SHARE_OF_N_SAID:
+    if result.share_of_n > SHARE_OF_N_SAID:
         yield f"  N: {result.share_of_n:.1%} of the stored windows"
     if unlabelled == pairs["stored"]:
         yield (

@@ -21,6 +21,7 @@ from epipam.cli.command import (
 )
 from epipam.cli.options import (
     MEGABYTE,
+    SHARE_OF_N_SAID,
     aliases_option,
     bad_pairs_option,
     cache_size_option,
@@ -143,7 +144,10 @@ def score(
     kept = "" if result.written == result.rows else f"{result.written:,} of "
     lines = [f"{result.path}: {kept}{result.rows:,} pairs"]
     lines += [f"  without a score: {n:,} {reason}" for reason, n in result.skipped.items()]
+    if result.share_of_n > SHARE_OF_N_SAID:
+        lines.append(f"  N: {result.share_of_n:.1%} of the scored windows")
     found = {"rows": result.rows, "written": result.written, "skipped": result.skipped}
+    found["share_of_n"] = result.share_of_n
     if calibrate is not None:
         found["calibration"] = {"method": calibrate, "prior": prior}
     if output.genes is not None:

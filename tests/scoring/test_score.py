@@ -13,6 +13,7 @@ from epipam.errors import EpipamError, PairTableError, RequestError
 from epipam.genome.contigs import Aliases
 from epipam.models import EpipamConfig, create_model, load_model, save_model
 from epipam.runtime.devices import choose_device
+from epipam.runtime.notes import listening
 from epipam.scoring import score as scoring
 from epipam.scoring.score import load_engine, score_file
 
@@ -213,6 +214,48 @@ def test_names_of_other_databases_are_contigs_by_a_table_of_aliases(
         engine, folder, tmp_path / f"p{ending}", "ncbi.bedpe", aliases=aliases, contigs=["1"]
     )
     assert 0 < part.rows < result.rows
+
+
+def test_the_share_of_n_is_that_of_the_distinct_windows_that_were_scored(tmp_path, engine, folder):
+    letters = "ACGTN" * 4_000 + "N" * 8_000
+    (tmp_path / "genome.fa").write_text(f">chr1\n{letters}\n")
+    pair = "chr1\t5000\t5100\tchr1\t9000\t9100\n"
+    (tmp_path / "pairs.bedpe").write_text(
+        2 * pair + pair.replace("5000\t5100", "24000\t24100") + pair.replace("9000\t9", "25000\t25")
+    )
+    result = score_file(
+        engine,
+        tmp_path / "genome.fa",
+        tmp_path / "pairs.bedpe",
+        tmp_path / "o.tsv",
+        bad_pairs="skip",
+    )
+    assert result.skipped == {"enhancer window all N": 1, "promoter window all N": 1}
+    # Every fifth letter, one at a time between bases.
+    assert result.share_of_n == pytest.approx(0.2, abs=0.001)
+
+
+def test_genes_where_a_bedpe_has_its_enhancers_are_noted(engine, folder, tmp_path):
+    rows = [line.split("\t") for line in (folder / "candidates.bedpe").read_text().splitlines()[:6]]
+    genes = ("MYC", "GATA1", "TP53", "HBB", "SOX2", "NANOG")
+    told: list[str] = []
+    for first in (True, False):
+        text = ""
+        for number, (row, gene) in enumerate(zip(rows, genes, strict=True)):
+            names = (gene, f"peak{number}") if first else (f"peak{number}", gene)
+            text += "\t".join([*row[:6], "::".join(names)]) + "\n"
+        (tmp_path / "pairs.bedpe").write_text(text)
+        with listening(told.append):
+            score_file(
+                engine,
+                folder / "genome.fa",
+                tmp_path / "pairs.bedpe",
+                tmp_path / "o.tsv",
+                overwrite=True,
+            )
+        odd = [line for line in told if "the enhancers bear names of genes" in line]
+        assert bool(odd) == first
+        told.clear()
 
 
 def test_an_existing_file_is_kept_unless_told(engine, folder, tmp_path):
