@@ -52,6 +52,24 @@ if TYPE_CHECKING:
     ".igv.bedpe); text also as .gz (bgzip)."
 )
 @contigs_option
+@click.option(
+    "--gene",
+    "genes",
+    metavar="NAME",
+    multiple=True,
+    help="Score only pairs whose promoter is called so, in any case; may be repeated.",
+)
+@click.option(
+    "--region",
+    metavar="CHROM:START-END",
+    help="Score only pairs with an anchor there; 1-based, both ends included.",
+)
+@click.option(
+    "--min-distance",
+    type=click.IntRange(0),
+    metavar="BP",
+    help="Score only pairs so far apart, midpoint to midpoint.",
+)
 @selection_options
 @click.option(
     "--calibrate",
@@ -82,6 +100,9 @@ def score(
     pairs: Path,
     out: Path,
     contigs: tuple[str, ...] | None,
+    genes: tuple[str, ...],
+    region: str | None,
+    min_distance: int | None,
     output: OutputOptions,
     calibrate: str | None,
     prior: float | None,
@@ -111,10 +132,13 @@ def score(
     from epipam.models.logits import probabilities
     from epipam.models.registry import read_config
     from epipam.runtime.memory import keep_freed_memory
+    from epipam.scoring.choice import Choice, Stretch
     from epipam.scoring.origin import origin_of
     from epipam.scoring.score import score_file
 
     keep_freed_memory()
+    stretch = None if region is None else Stretch.parse(region)
+    choice = Choice(genes, stretch, min_distance)
     about = read_config(model).get("provenance", {}).get("about")
     to_probability = probabilities if calibrate is None else _map(model, calibrate, prior)
     origin = origin_of(model, genome, command_line())
@@ -135,6 +159,7 @@ def score(
                 bad_pairs=bad_pairs,
                 trans=trans,
                 contigs=contigs,
+                choice=choice,
                 output=output,
                 to_probability=to_probability,
                 overwrite=overwrite,

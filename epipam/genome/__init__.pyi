@@ -43,6 +43,7 @@ from .text_lines import (
 )
 from .windows import (
     ENHANCER_ALL_N as ENHANCER_ALL_N,
+    PROMOTER_ALL_N as PROMOTER_ALL_N,
     BOTH_LABELS as BOTH_LABELS,
     DIFFERENT_CONTIGS as DIFFERENT_CONTIGS,
     ENHANCER_LENGTH as ENHANCER_LENGTH,

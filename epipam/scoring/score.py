@@ -25,6 +25,7 @@ from epipam.pairs.table import PairTable, iter_pairs
 from epipam.runtime.devices import choose_device
 from epipam.runtime.notes import note
 from epipam.runtime.text_files import keep_pipes
+from epipam.scoring.choice import EVERY_PAIR, Choice, ChosenPairs
 from epipam.scoring.engine import Engine, Letters, PairWindows, PlainEngine
 from epipam.scoring.origin import Origin
 from epipam.scoring.region_engine import RegionEngine
@@ -178,6 +179,7 @@ def score_file(
     bad_pairs: str = "fail",
     trans: str = "error",
     contigs: Sequence[str] | None = None,
+    choice: Choice = EVERY_PAIR,
     output: OutputOptions = ALL_PAIRS,
     to_probability: Callable[[np.ndarray], np.ndarray] = probabilities,
     overwrite: bool = False,
@@ -202,6 +204,8 @@ def score_file(
         `error` or `keep`: whether anchors on different chromosomes are scored.
     contigs
         Only the pairs of these contigs, as `epipam.pairs.contig_part` has them; all without.
+    choice
+        Which pairs are scored, and written; a gene without a pair is an error.
     output
         Which pairs are written, in which order, and what beside them.
     to_probability
@@ -229,6 +233,8 @@ def score_file(
     part = None if contigs is None else ContigPart(genome, contigs)
     further, learning = FurtherColumns(ending), True
 
+    chosen = ChosenPairs(choice, genome)
+
     def checked() -> Iterator[CheckedTable]:
         for table in iter_pairs(
             pairs_path,
@@ -246,9 +252,11 @@ def score_file(
                 note(odd)
             lengths = (engine.enhancer_length, engine.promoter_length)
             pairs = table if part is None else part.of(table)
+            pairs = chosen.of(pairs)
             yield pairs, check_pairs(pairs, genome, *lengths, allow_trans=trans == "keep")
         if part is not None:
             part.require(pairs_path)
+        chosen.require(pairs_path)
 
     with keep_pipes():
         # Types are those of the whole table, of which a part on some contigs has the same.

@@ -15,6 +15,7 @@ from epipam.models import EpipamConfig, create_model, load_model, save_model
 from epipam.runtime.devices import choose_device
 from epipam.runtime.notes import listening
 from epipam.scoring import score as scoring
+from epipam.scoring.choice import Choice, Stretch
 from epipam.scoring.score import load_engine, score_file
 
 ENHANCER, PROMOTER = 1_300, 1_251
@@ -256,6 +257,48 @@ def test_genes_where_a_bedpe_has_its_enhancers_are_noted(engine, folder, tmp_pat
         odd = [line for line in told if "the enhancers bear names of genes" in line]
         assert bool(odd) == first
         told.clear()
+
+
+def test_genes_a_region_and_a_distance_choose_the_pairs_that_are_scored(engine, tmp_path):
+    random = np.random.default_rng(2)
+    (tmp_path / "genome.fa").write_text(f">chr1\n{''.join(random.choice(list('ACGT'), 20_000))}\n")
+    rows = [
+        (2_000, 9_000, "MYC"), (4_000, 9_000, "myc"), (8_900, 9_000, "MYC"), (2_000, 5_000, "TP53"),
+    ]  # fmt: skip
+    (tmp_path / "pairs.bedpe").write_text(
+        "".join(
+            f"chr1\t{e}\t{e + 100}\tchr1\t{p}\t{p + 100}\te{number}::{gene}\n"
+            for number, (e, p, gene) in enumerate(rows)
+        )
+    )
+
+    def scored(*genes, region=None, min_distance=None):
+        stretch = None if region is None else Stretch.parse(region)
+        result = score_file(
+            engine,
+            tmp_path / "genome.fa",
+            tmp_path / "pairs.bedpe",
+            tmp_path / "o.tsv",
+            choice=Choice(genes, stretch, min_distance),
+            overwrite=True,
+        )
+        return pd.read_csv(result.path, sep="\t", comment="#")["enhancer_name"].tolist()
+
+    assert scored("Myc") == ["e0", "e1", "e2"]
+    assert scored("MYC", "TP53", min_distance=3_000) == ["e0", "e1", "e3"]
+    assert scored(region="1:4,100-4,200") == ["e1"]  # its last base
+    with pytest.raises(PairTableError, match="no pair is left"):
+        scored(region="chr1:4101-4200")
+    with pytest.raises(PairTableError, match="no promoter is called GATA1: genes go by"):
+        scored("MYC", "GATA1")
+    with pytest.raises(RequestError, match="has no contig chr7"):
+        scored(region="chr7:1-2")
+
+
+@pytest.mark.parametrize("text", ["chr1", "chr1:5-4", "chr1:0-4", "chr1:,-4", ":1-2", "c:1-2-3x"])
+def test_what_is_no_region_is_refused(text):
+    with pytest.raises(RequestError, match="is no region"):
+        Stretch.parse(text)
 
 
 def test_an_existing_file_is_kept_unless_told(engine, folder, tmp_path):
