@@ -9,12 +9,15 @@ import click
 
 from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
 from epipam.cli.options import (
+    aliases_option,
     bad_pairs_option,
+    columns_option,
     device_option,
     output_option,
     pairs_arguments,
     trans_option,
 )
+from epipam.genome.contigs import Aliases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +62,8 @@ _FIGURES = (".png", ".svg")
     "Pairs that cannot be windowed: stop before any work, or leave them out and count them."
 )
 @trans_option
+@columns_option
+@aliases_option
 @device_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
@@ -75,6 +80,8 @@ def attention(
     relative: bool,
     bad_pairs: str,
     trans: str,
+    columns: dict[str, str] | None,
+    aliases: Aliases | None,
     device: str,
     overwrite: bool,
     as_json: bool,
@@ -99,8 +106,8 @@ def attention(
         row = 1 if row is None else row
         found = attention_figure(
             load_model(model),
-            read_pair(pairs, row),
-            Genome(genome),
+            read_pair(pairs, row, columns),
+            Genome(genome, aliases),
             out,
             None if sites_path is None else _read_sites(sites_path),
             layer=layer,
@@ -115,14 +122,15 @@ def attention(
     with row_progress("pairs done") as advance:
         track = write_track(
             load_model(model),
-            pairs if row is None else read_pair(pairs, row),
-            Genome(genome),
+            pairs if row is None else read_pair(pairs, row, columns),
+            Genome(genome, aliases),
             out,
             ending,
             TrackSettings(layer, anchor, combine, relative),
             device=choose_device(device),
             bad_pairs=bad_pairs,
             trans=trans,
+            columns=columns,
             on_pairs=advance,
         )
     note_renamed(track.renamed)

@@ -18,11 +18,14 @@ from epipam.cli.command import (
     workers_options,
 )
 from epipam.cli.options import (
+    SHARE_OF_N_SAID,
+    aliases_option,
     bad_pairs_option,
     columns_option,
     contigs_option,
     label_column_option,
 )
+from epipam.genome.contigs import Aliases
 from epipam.runtime.cluster import Workforce
 from epipam.runtime.memory import share_one_arena
 from epipam.runtime.text_files import is_pipe
@@ -68,6 +71,7 @@ DEFAULT = StoreSettings()
 @click.option("--seed", type=click.IntRange(*RANGES["seed"]), default=DEFAULT.seed)
 @label_column_option
 @columns_option
+@aliases_option
 @bad_pairs_option(
     "Pairs that cannot be windowed: stop before any work, or leave them out and count them."
 )
@@ -86,6 +90,7 @@ def build_store(
     seed: int,
     label_column: str | None,
     columns: dict[str, str] | None,
+    aliases: Aliases | None,
     bad_pairs: str,
     contigs: tuple[str, ...] | None,
     workforce: Workforce,
@@ -120,6 +125,7 @@ def build_store(
             settings,
             label_column=label_column,
             columns=columns,
+            aliases=aliases,
             bad_pairs=bad_pairs,
             workers=workforce.workers,
             scheduler=workforce.scheduler,
@@ -130,10 +136,6 @@ def build_store(
         )
     note_renamed(result.renamed)
     print_result({"store": str(result.path), **result.attributes}, _lines(result), as_json)
-
-
-# A share of N that is worth a line.
-_SHARE_OF_N_SAID = 0.01
 
 
 def _default_output(pairs: Path) -> Path:
@@ -168,7 +170,7 @@ def _lines(result: BuildResult) -> Iterator[str]:
         f"on {len(contigs)} chromosomes, "
         f"{sum(c['rows'] for c in contigs):,} rows with shifted copies"
     )
-    if result.share_of_n > _SHARE_OF_N_SAID:
+    if result.share_of_n > SHARE_OF_N_SAID:
         yield f"  N: {result.share_of_n:.1%} of the stored windows"
     if unlabelled == pairs["stored"]:
         yield (

@@ -48,6 +48,12 @@ _SHOWN = 5
     help="Nearest pairs, midpoint to midpoint.",
 )
 @click.option(
+    "--overlapping",
+    type=click.Choice(["leave-out", "keep"]),
+    default="leave-out",
+    help="Pairs whose regions share a base, such as a promoter that is in the list of enhancers.",
+)
+@click.option(
     "--upstream",
     type=click.IntRange(0),
     default=UPSTREAM,
@@ -92,6 +98,7 @@ def candidates(
     out: Path,
     max_distance: int,
     min_distance: int,
+    overlapping: str,
     upstream: int,
     downstream: int,
     features: tuple[str, ...],
@@ -118,6 +125,7 @@ def candidates(
             out,
             max_distance=max_distance,
             min_distance=min_distance,
+            keep_overlapping=overlapping == "keep",
             genes=GeneFeatures(upstream, downstream, features, gene_types, tss),
             genome=genome,
             aliases=aliases,
@@ -139,7 +147,13 @@ def candidates(
         f"{result.path}: {result.pairs:,} pairs",
         f"  of {result.enhancers:,} enhancers and {result.promoters:,} promoters",
     ]
+    if result.overlapping:
+        lines.append(
+            f"  left out: {result.overlapping:,} pairs whose regions overlap; --overlapping keep "
+            "writes them"
+        )
     found = {"pairs": result.pairs, "enhancers": result.enhancers, "promoters": result.promoters}
+    found["overlapping"] = result.overlapping
     print_result({"candidates": str(result.path), **found}, iter(lines), as_json)
 
 

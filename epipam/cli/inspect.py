@@ -12,10 +12,22 @@ import click
 from epipam.cli.command import EpipamCommand, Place, json_option, print_result, progress
 from epipam.errors import EpipamError, RequestError
 from epipam.models.calibration import METHODS, read_map
-from epipam.models.folder import CALIBRATION_FILE, CONFIG_FILE, is_on_hub, read_config
+from epipam.models.folder import (
+    CALIBRATION_FILE,
+    CONFIG_FILE,
+    is_on_hub,
+    read_config,
+    trained_on_simulated,
+)
 from epipam.models.places import local_folder
 from epipam.scoring.native.library import SLOWER_WITHOUT, library
 from epipam.store import Damage, Store
+
+_TRAINED_ON = {
+    True: "simulated sequence",
+    False: "real sequence",
+    None: "unknown: it does not say",
+}
 
 
 @click.command("info", cls=EpipamCommand)
@@ -103,6 +115,7 @@ def _store_lines(store: Store, facts: dict[str, Any]) -> Iterator[str]:
 def _model_lines(path: Path, config: dict[str, Any]) -> Iterator[str]:
     provenance = config.get("provenance", {})
     yield f"{path}: model {config['model']}, written by epipam {config['epipam_version']}"
+    yield f"  trained on  {_TRAINED_ON[trained_on_simulated(provenance)]}"
     if "about" in provenance:
         yield f"  {provenance['about']}"
     yield (

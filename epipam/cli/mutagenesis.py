@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from epipam.cli.command import EpipamCommand, json_option, print_result, row_progress
-from epipam.cli.options import device_options, output_option, pairs_arguments
+from epipam.cli.options import (
+    aliases_option,
+    columns_option,
+    device_options,
+    output_option,
+    pairs_arguments,
+)
+from epipam.genome.contigs import Aliases
 
 
 @click.command("mutagenesis", cls=EpipamCommand)
@@ -20,6 +27,8 @@ from epipam.cli.options import device_options, output_option, pairs_arguments
     metavar="CHROM:START-END",
     help="Change only these bases; 1-based, both ends included.",
 )
+@columns_option
+@aliases_option
 @device_options
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @json_option
@@ -31,6 +40,8 @@ def mutagenesis(
     row: int,
     figure: Path | None,
     region: str | None,
+    columns: dict[str, str] | None,
+    aliases: Aliases | None,
     batch_size: int,
     device: str,
     overwrite: bool,
@@ -62,7 +73,8 @@ def mutagenesis(
     if about := read_config(model).get("provenance", {}).get("about"):
         click.echo(f"model: {about}", err=True)
     with row_progress("changes done") as advance:
-        found = mutate_pair(engine, Genome(genome), read_pair(pairs, row), part, advance)
+        table = read_pair(pairs, row, columns)
+        found = mutate_pair(engine, Genome(genome, aliases), table, part, advance)
     write_changes(found, out, ending)
     strongest = found.changes.iloc[int(found.changes["delta_logit"].abs().to_numpy().argmax())]
     change = f"{strongest.chrom}:{strongest.pos} {strongest.ref}>{strongest.alt}"

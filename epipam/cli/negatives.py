@@ -82,9 +82,9 @@ def negatives(
     Positives are the pairs of label 1, or all pairs where none has a label. Negatives are pairs
     of an enhancer and a promoter on one chromosome that overlap no positive pair.
     """
-    from epipam.pairs.negative_lists import negatives as make_pairs
+    from epipam.pairs import negative_lists
 
-    made = make_pairs(
+    made = negative_lists.negatives(
         pairs,
         out,
         strategy=strategy,

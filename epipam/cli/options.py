@@ -16,6 +16,8 @@ from epipam.pairs.formats.layout import COLUMNS
 from epipam.scoring.settings import BATCH_SIZE, CACHE_SIZE, OutputOptions
 
 MEGABYTE = 1_000_000
+# A share of N in windows that is worth a line.
+SHARE_OF_N_SAID = 0.01
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

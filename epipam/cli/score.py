@@ -21,6 +21,8 @@ from epipam.cli.command import (
 )
 from epipam.cli.options import (
     MEGABYTE,
+    SHARE_OF_N_SAID,
+    aliases_option,
     bad_pairs_option,
     cache_size_option,
     columns_option,
@@ -32,6 +34,7 @@ from epipam.cli.options import (
     selection_options,
     trans_option,
 )
+from epipam.genome.contigs import Aliases
 from epipam.runtime.cluster import Workforce
 from epipam.scoring.settings import EngineRecipe, OutputOptions
 
@@ -49,6 +52,24 @@ if TYPE_CHECKING:
     ".igv.bedpe); text also as .gz (bgzip)."
 )
 @contigs_option
+@click.option(
+    "--gene",
+    "genes",
+    metavar="NAME",
+    multiple=True,
+    help="Score only pairs whose promoter is called so, in any case; may be repeated.",
+)
+@click.option(
+    "--region",
+    metavar="CHROM:START-END",
+    help="Score only pairs with an anchor there; 1-based, both ends included.",
+)
+@click.option(
+    "--min-distance",
+    type=click.IntRange(0),
+    metavar="BP",
+    help="Score only pairs so far apart, midpoint to midpoint.",
+)
 @selection_options
 @click.option(
     "--calibrate",
@@ -65,6 +86,7 @@ if TYPE_CHECKING:
 @device_options
 @label_column_option
 @columns_option
+@aliases_option
 @bad_pairs_option(
     "Pairs that cannot be scored: stop before any work, or write them without a score."
 )
@@ -78,6 +100,9 @@ def score(
     pairs: Path,
     out: Path,
     contigs: tuple[str, ...] | None,
+    genes: tuple[str, ...],
+    region: str | None,
+    min_distance: int | None,
     output: OutputOptions,
     calibrate: str | None,
     prior: float | None,
@@ -86,6 +111,7 @@ def score(
     device: str,
     label_column: str | None,
     columns: dict[str, str] | None,
+    aliases: Aliases | None,
     bad_pairs: str,
     trans: str,
     workforce: Workforce,
@@ -106,10 +132,13 @@ def score(
     from epipam.models.logits import probabilities
     from epipam.models.registry import read_config
     from epipam.runtime.memory import keep_freed_memory
+    from epipam.scoring.choice import Choice, Stretch
     from epipam.scoring.origin import origin_of
     from epipam.scoring.score import score_file
 
     keep_freed_memory()
+    stretch = None if region is None else Stretch.parse(region)
+    choice = Choice(genes, stretch, min_distance)
     about = read_config(model).get("provenance", {}).get("about")
     to_probability = probabilities if calibrate is None else _map(model, calibrate, prior)
     origin = origin_of(model, genome, command_line())
@@ -125,10 +154,12 @@ def score(
                 out,
                 label_column=label_column,
                 columns=columns,
+                aliases=aliases,
                 origin=origin,
                 bad_pairs=bad_pairs,
                 trans=trans,
                 contigs=contigs,
+                choice=choice,
                 output=output,
                 to_probability=to_probability,
                 overwrite=overwrite,
@@ -138,7 +169,10 @@ def score(
     kept = "" if result.written == result.rows else f"{result.written:,} of "
     lines = [f"{result.path}: {kept}{result.rows:,} pairs"]
     lines += [f"  without a score: {n:,} {reason}" for reason, n in result.skipped.items()]
+    if result.share_of_n > SHARE_OF_N_SAID:
+        lines.append(f"  N: {result.share_of_n:.1%} of the scored windows")
     found = {"rows": result.rows, "written": result.written, "skipped": result.skipped}
+    found["share_of_n"] = result.share_of_n
     if calibrate is not None:
         found["calibration"] = {"method": calibrate, "prior": prior}
     if output.genes is not None:

@@ -9,14 +9,17 @@ import click
 from epipam.cli.command import EpipamCommand, json_option, note_renamed, print_result, row_progress
 from epipam.cli.options import (
     MEGABYTE,
+    aliases_option,
     bad_pairs_option,
     cache_size_option,
+    columns_option,
     contigs_option,
     device_options,
     output_option,
     pairs_arguments,
     trans_option,
 )
+from epipam.genome.contigs import Aliases
 
 
 @click.command("variants", cls=EpipamCommand)
@@ -30,6 +33,8 @@ from epipam.cli.options import (
     "Pairs that cannot be scored: stop before any work, or leave them out and count them."
 )
 @trans_option
+@columns_option
+@aliases_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
 def variants(
@@ -44,6 +49,8 @@ def variants(
     device: str,
     bad_pairs: str,
     trans: str,
+    columns: dict[str, str] | None,
+    aliases: Aliases | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -74,6 +81,8 @@ def variants(
             bad_pairs=bad_pairs,
             trans=trans,
             contigs=contigs,
+            columns=columns,
+            aliases=aliases,
             overwrite=overwrite,
             on_rows=advance,
         )

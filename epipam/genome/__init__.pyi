@@ -14,6 +14,7 @@ from .encoding import (
     BASES as BASES,
     CODES as CODES,
     LETTER_CODE as LETTER_CODE,
+    count_bases as count_bases,
     decode as decode,
     encode as encode,
     encode_packed as encode_packed,
@@ -41,7 +42,8 @@ from .text_lines import (
     read_lines as read_lines,
 )
 from .windows import (
-    ALL_N as ALL_N,
+    ENHANCER_ALL_N as ENHANCER_ALL_N,
+    PROMOTER_ALL_N as PROMOTER_ALL_N,
     BOTH_LABELS as BOTH_LABELS,
     DIFFERENT_CONTIGS as DIFFERENT_CONTIGS,
     ENHANCER_LENGTH as ENHANCER_LENGTH,

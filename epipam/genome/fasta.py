@@ -31,6 +31,8 @@ class Genome:
     path
         The FASTA. Its index is compared with it; one that is missing or does not fit is built
         beside the file, or in the user's cache folder where that folder is read-only.
+    aliases
+        Further names of its contigs, by which `resolve` finds them.
 
     Raises
     ------
@@ -39,8 +41,9 @@ class Genome:
         one name, or one has a name that is no text.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, aliases: Aliases | None = None) -> None:
         self.path = Path(path)
+        self.aliases = aliases
         self._index = find_index(self.path)
         self.contigs: dict[str, int] = {n: r.length for n, r in self._index.records.items()}
         self._handles = _Handles()
@@ -82,8 +85,11 @@ class Genome:
         return md5.hexdigest()
 
     def resolve(self, names: Iterable[str], aliases: Aliases | None = None) -> dict[str, str]:
-        """Map names of chromosomes to this FASTA's contigs, as `resolve_names` does."""
-        return resolve_names(names, self.contigs, aliases)
+        """Map names of chromosomes to this FASTA's contigs, as `resolve_names` does.
+
+        Its own aliases count where no others are given.
+        """
+        return resolve_names(names, self.contigs, self.aliases if aliases is None else aliases)
 
     def _fetch_inside(self, contig: str, start: int, end: int) -> str:
         try:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from epipam.genome.encoding import pack_letters, packed_length
+from epipam.genome.encoding import count_bases, pack_letters, packed_length
 from epipam.genome.fasta import Genome, upper_case
 
 # Blocks that may wait to be hashed, and windows moved at once: what a core's cache holds.
@@ -112,12 +112,12 @@ class PackedContig:
             windows[rows] = _move_by_one(wider[place[rows] // 2])
         if length % 2:
             windows[:, -1] &= 0xF0
-        # Two bases a byte: one N alone is not counted, and stretches of N are what counts.
-        self._counted.append((windows.size, windows.size - int(np.count_nonzero(windows))))
+        n_letters = len(windows) * length
+        self._counted.append((n_letters, n_letters - count_bases(windows)))
         return windows
 
     def share_of_n(self) -> float:
-        """Return the share of N in all windows so far, from 0 to 1; an N between bases counts 0."""
+        """Return the share of N in all windows so far, from 0 to 1."""
         size, empty = (sum(numbers) for numbers in zip((0, 0), *self._counted, strict=True))
         return empty / size if size else 0.0
 

@@ -24,10 +24,12 @@ REASONS = {
     2: "different contigs",
     3: "start after end",
     4: "coordinates outside the contig",
-    5: "a window that is all N",
-    6: "pair with both labels",
+    5: "enhancer window all N",
+    6: "promoter window all N",
+    7: "pair with both labels",
 }
-NOT_IN_GENOME, DIFFERENT_CONTIGS, START_AFTER_END, OUTSIDE_CONTIG, ALL_N, BOTH_LABELS = REASONS
+NOT_IN_GENOME, DIFFERENT_CONTIGS, START_AFTER_END, OUTSIDE_CONTIG = list(REASONS)[:4]
+ENHANCER_ALL_N, PROMOTER_ALL_N, BOTH_LABELS = list(REASONS)[4:]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

@@ -17,6 +17,7 @@ from epipam.interpret.attention_tiles import attention_tiles, attentive
 from epipam.interpret.value_tracks import open_track
 from epipam.models import Epipam, Network
 from epipam.pairs.checks import PairCheck, Tally, check_pairs
+from epipam.pairs.formats import Columns
 from epipam.pairs.table import PairTable, iter_pairs
 from epipam.scoring.score import read_windows
 
@@ -88,6 +89,7 @@ def write_track(
     device: torch.device | None = None,
     bad_pairs: str = "fail",
     trans: str = "error",
+    columns: Columns | None = None,
     on_pairs: Callable[[int], None] = lambda pairs: None,
 ) -> TrackResult:
     """Write the attention of pairs as a track; memory is that of their distinct windows.
@@ -102,6 +104,8 @@ def write_track(
         `fail` checks all pairs first and stops where one cannot be used; `skip` leaves it out.
     trans
         `error` or `keep`: whether anchors may lie on different chromosomes.
+    columns
+        Which columns of a file are which, as `epipam.pairs.table.read_pairs` takes them.
     on_pairs
         Called with the number of pairs of each piece that is done with.
 
@@ -130,7 +134,7 @@ def write_track(
         tables = (
             iter([pairs])
             if isinstance(pairs, PairTable)
-            else iter_pairs(path, chunk_rows=_CHUNK_ROWS, malformed=bad_pairs)
+            else iter_pairs(path, chunk_rows=_CHUNK_ROWS, malformed=bad_pairs, columns=columns)
         )
         for table in tables:
             yield table, check_pairs(table, genome, *lengths, allow_trans=trans == "keep")

@@ -15,6 +15,7 @@ from epipam.genome.encoding import BASES, LETTER_CODE, decode
 from epipam.genome.fasta import Genome
 from epipam.genome.windows import resize
 from epipam.pairs.checks import check_pairs
+from epipam.pairs.formats import Columns
 from epipam.pairs.table import PairTable, iter_pairs
 from epipam.runtime.column_tables import open_table
 from epipam.scoring.engine import Engine, PairWindows
@@ -87,7 +88,7 @@ def parse_region(text: str) -> Region:
     return Region(contig, start - 1, end)
 
 
-def read_pair(path: str | Path, row: int) -> PairTable:
+def read_pair(path: str | Path, row: int, columns: Columns | None = None) -> PairTable:
     """Return one pair of a table, by its number among the rows that can be read, from 1.
 
     Raises
@@ -96,7 +97,7 @@ def read_pair(path: str | Path, row: int) -> PairTable:
         Where there are fewer.
     """
     before = 0
-    for table in iter_pairs(path, malformed="skip"):
+    for table in iter_pairs(path, malformed="skip", columns=columns):
         if row <= before + len(table):
             one = slice(row - before - 1, row - before)
             return PairTable(table.path, table.frame.iloc[one], table.line[one], table.layout)

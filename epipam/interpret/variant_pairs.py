@@ -12,6 +12,7 @@ from epipam.genome.windows import resize
 from epipam.interpret.window_sweep import Pair, Place, SortedWindows
 from epipam.pairs.checks import Tally, check_pairs
 from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.formats import Columns
 from epipam.pairs.names import pair_names
 from epipam.pairs.table import PairTable, iter_pairs
 
@@ -37,6 +38,7 @@ def sort_pairs(
     bad_pairs: str,
     trans: str,
     part: ContigPart | None,
+    columns: Columns | None = None,
 ) -> Tally:
     """Read, check and sort the pairs that variants of a part may change, or all.
 
@@ -44,7 +46,7 @@ def sort_pairs(
     ----------
     windows
         Takes them.
-    bad_pairs, trans
+    bad_pairs, trans, columns
         As `epipam.scoring.score.score_file` takes them.
 
     Raises
@@ -55,7 +57,10 @@ def sort_pairs(
     tally = Tally(path, genome)
     codes = {name: code for code, name in enumerate(genome.contigs)}
     n_pairs = 0
-    for table in iter_pairs(path, chunk_rows=_CHUNK_PAIRS, keep_fields=True, malformed=bad_pairs):
+    pieces = iter_pairs(
+        path, chunk_rows=_CHUNK_PAIRS, keep_fields=True, malformed=bad_pairs, columns=columns
+    )
+    for table in pieces:
         numbers = np.arange(n_pairs + 1, n_pairs + 1 + len(table))
         n_pairs += len(table)
         if part is not None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from epipam.errors import MAX_REPORTED_ROWS
+from epipam.genome.contigs import Aliases
 from epipam.genome.fasta import Genome
 from epipam.interpret.change_scorer import ChangeScorer, PairOf, WindowOf
 from epipam.interpret.edits import Edit, removes
@@ -23,6 +24,7 @@ from epipam.interpret.variant_files import Allele, VariantError, VariantReader
 from epipam.interpret.variant_pairs import PAIR_COLUMNS, sort_pairs
 from epipam.interpret.window_sweep import Hit, SortedWindows, WindowSweep
 from epipam.pairs.contig_part import ContigPart
+from epipam.pairs.formats import Columns
 from epipam.runtime.column_tables import ENDINGS, Write, open_table
 from epipam.runtime.files import check_new_file
 from epipam.scoring.engine import Engine
@@ -120,6 +122,8 @@ def score_variants(
     bad_pairs: str = "fail",
     trans: str = "error",
     contigs: Sequence[str] | None = None,
+    columns: Columns | None = None,
+    aliases: Aliases | None = None,
     overwrite: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> VariantsResult:
@@ -137,7 +141,7 @@ def score_variants(
         VCF or BCF; best sorted by position.
     out
         `.tsv`, `.tsv.gz` (bgzip) or `.parquet`, with `COLUMNS`.
-    bad_pairs, trans
+    bad_pairs, trans, columns, aliases
         As `epipam.scoring.score.score_file` takes them.
     contigs
         Only the variants on these contigs, in whichever pairs they change; all without.
@@ -153,7 +157,7 @@ def score_variants(
     """
     out = Path(out)
     ending = check_variant_output(out, overwrite=overwrite)
-    genome = Genome(genome_path)
+    genome = Genome(genome_path, aliases)
     part = None if contigs is None else ContigPart(genome, contigs)
     reader = VariantReader(variants_path, part.includes if part else lambda chrom: True)
     reader.require()
@@ -164,7 +168,7 @@ def score_variants(
         ) as folder,
     ):
         windows = SortedWindows(Path(folder), engine.enhancer_length, engine.promoter_length)
-        tally = sort_pairs(windows, Path(pairs_path), genome, bad_pairs, trans, part)
+        tally = sort_pairs(windows, Path(pairs_path), genome, bad_pairs, trans, part, columns)
         search = _Search(reader, windows, genome, ChangeScorer(engine, genome))
         n_rows = 0
         rows = search.rows()

@@ -43,6 +43,7 @@ from .folder import (
     WEIGHTS_FILE as WEIGHTS_FILE,
     is_on_hub as is_on_hub,
     model_record as model_record,
+    trained_on_simulated as trained_on_simulated,
 )
 from .hub import (
     push_model as push_model,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import reprlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,17 @@ def model_record(folder: Path) -> dict[str, Any]:
         "weights_sha256": digest(folder / WEIGHTS_FILE),
         "config": read_config(folder),
     }
+
+
+def trained_on_simulated(provenance: Mapping[str, Any]) -> bool | None:
+    """Return whether a model was trained on simulated sequence by what its provenance says.
+
+    None where the provenance does not say: most sequence is real, but that would be a guess.
+    """
+    said = provenance.get("simulated")
+    if isinstance(said, bool):
+        return said
+    return True if re.search(r"\bsimulated\b", str(provenance.get("about", ""))) else None
 
 
 def is_on_hub(place: str) -> bool:

@@ -66,6 +66,9 @@ from .pair_lists import (
 from .spellings import (
     Spellings as Spellings,
 )
+from .roles import (
+    swapped_anchors_note as swapped_anchors_note,
+)
 from .table import (
     COLUMNS as COLUMNS,
     SEPARATOR as SEPARATOR,

@@ -53,6 +53,8 @@ class CandidatesResult:
         Names of contigs that were read as another name of the same contig.
     notes
         What to know of how the files were read.
+    overlapping
+        How many pairs were left out because their regions overlap.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class CandidatesResult:
     without_enhancer: list[str]
     renamed: dict[str, str]
     notes: tuple[str, ...] = ()
+    overlapping: int = 0
 
 
 class Candidates(NamedTuple):
@@ -110,6 +113,7 @@ def candidates(
     *,
     max_distance: int = MAX_DISTANCE,
     min_distance: int = 0,
+    keep_overlapping: bool = False,
     genes: GeneFeatures | None = None,
     genome: str | Path | None = None,
     aliases: Aliases | None = None,
@@ -131,6 +135,9 @@ def candidates(
         `.bedpe`, or `.bedpe.gz`, which is bgzip.
     max_distance, min_distance
         In bp, midpoint to midpoint, both included.
+    keep_overlapping
+        Whether pairs whose regions share a base are written. By default they are left out and
+        counted: a promoter in the list of enhancers would be its own enhancer.
     genes
         Which promoters the genes of an annotation have.
     genome
@@ -165,13 +172,16 @@ def candidates(
         else _asked_contigs(enhancers, promoters, contigs)
     )
     shared = shared.only([enhancers.contigs.index(name) for name in asked[0]])
-    n_pairs = reported = 0
+    n_pairs = reported = n_overlapping = 0
     with whole_file(out, overwrite=overwrite) as partial:
         handle = pysam.BGZFile(str(partial), "w", None) if out.suffix == ".gz" else None
         with closing(handle or partial.open("wb")) as rows:
             rows.write(("\t".join(HEADER) + "\n").encode())
             lines = _Rows(enhancers, promoters)
             for pairs in iter_candidates(enhancers, promoters, shared, max_distance, min_distance):
+                if not keep_overlapping:
+                    pairs, n_left_out = _apart(pairs, enhancers, promoters)
+                    n_overlapping += n_left_out
                 rows.write(lines.text(pairs).encode())
                 n_pairs += len(pairs.distance)
                 if n_pairs - reported >= _BLOCK_PAIRS:  # contigs can be many and small
@@ -182,6 +192,7 @@ def candidates(
             raise RequestError(
                 f"{enhancers_path}: no promoter of {promoters_path} lies {min_distance:,} to "
                 f"{max_distance:,} bp from any enhancer{where}; --max-distance sets another limit"
+                + (f"; {_left_out(n_overlapping)}" if n_overlapping else "")
             )
     if n_pairs > reported:
         on_pairs(n_pairs - reported)
@@ -194,6 +205,7 @@ def candidates(
         _others(asked[1], [promoters.contigs[code] for code in shared.promoter]),
         spellings.renamed,
         (*enhancers.notes, *promoters.notes, *_swapped(enhancers, promoters)),
+        n_overlapping,
     )
 
 
@@ -268,6 +280,17 @@ def iter_candidates(
             keep = keep[np.lexsort((nearby[keep], at[keep]))]
             if len(keep):
                 yield Candidates(enhancer[at[keep]], promoter[nearby[keep]], twice[keep] / 2)
+
+
+def _apart(pairs: Candidates, enhancers: Regions, promoters: Regions) -> tuple[Candidates, int]:
+    """Return the pairs whose regions share no base, and how many others there are."""
+    e, p = pairs.enhancer, pairs.promoter
+    apart = (enhancers.end[e] <= promoters.start[p]) | (promoters.end[p] <= enhancers.start[e])
+    return Candidates(*(column[apart] for column in pairs)), int((~apart).sum())
+
+
+def _left_out(n_overlapping: int) -> str:
+    return f"{n_overlapping:,} pairs of regions that overlap (--overlapping keep writes them)"
 
 
 def _sorted_regions(regions: Regions, code: int) -> np.ndarray:

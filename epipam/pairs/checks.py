@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 
 from epipam.errors import MAX_REPORTED_ROWS, PairTableError
+from epipam.genome.contigs import canonical_name
 from epipam.genome.encoding import encode
 from epipam.genome.fasta import Genome
 from epipam.genome.windows import (
-    ALL_N,
     BOTH_LABELS,
     DIFFERENT_CONTIGS,
+    ENHANCER_ALL_N,
     NOT_IN_GENOME,
     OUTSIDE_CONTIG,
+    PROMOTER_ALL_N,
     REASONS,
     START_AFTER_END,
     USABLE,
@@ -37,6 +39,7 @@ _BLOCK = 500_000
 _GAP = 20_000
 MALFORMED = "row that cannot be read"
 _NO_END = 2**62
+_ALL_N = {"enhancer": ENHANCER_ALL_N, "promoter": PROMOTER_ALL_N}
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,15 @@ class PairCheck:
         """Chromosome names of the table that were read as another name of the genome."""
         return {name: contig for name, contig in self.contigs.items() if name != contig}
 
+    @property
+    def aliased(self) -> dict[str, str]:
+        """Those of `renamed` that only an alias makes contigs of the genome, sorted by name."""
+        return {
+            name: contig
+            for name, contig in sorted(self.renamed.items())
+            if canonical_name(name) != canonical_name(contig)
+        }
+
 
 def check_pairs(
     table: PairTable,
@@ -104,9 +116,12 @@ def check_pairs(
     for anchor, length in (("enhancer", enhancer_length), ("promoter", promoter_length)):
         start = resize(frame[f"{anchor}_start"], frame[f"{anchor}_end"], length)
         for name, rows in rows_by_contig(contig[anchor].where(reason == USABLE)).items():
-            windows.setdefault(name, []).append(_Windows(rows, start[rows], length))
+            windows.setdefault(name, []).append(_Windows(rows, start[rows], length, _ALL_N[anchor]))
     for name, here in windows.items():
-        reason[_pairs_without_base(genome, name, here)] = ALL_N
+        for rows, code in _pairs_without_base(genome, name, here):
+            # Of a pair without any base the enhancer is named, whichever contig is looked at first.
+            lacking = rows[(reason[rows] == USABLE) | (reason[rows] > code)]
+            reason[lacking] = code
     return check
 
 
@@ -240,8 +255,12 @@ class Tally:
                 n_bad,
             )
         if not self.usable:
+            listed = [] if self._hint else self._listed
             raise PairTableError(
                 f"{self.path}: no usable pair{where} ({counts or 'no rows'}){self._hint}"
+                f"{':' if listed else ''}",
+                listed,
+                self.skipped.total(),
             )
 
 
@@ -306,11 +325,15 @@ def describe(table: PairTable, genome: Contigs | None, check: PairCheck, index: 
 
 
 class _Windows(NamedTuple):
-    """Windows of one length on one contig: rows of their pairs and starts, int64 (n,)."""
+    """Windows of one anchor on one contig: rows of their pairs and starts, int64 (n,).
+
+    `all_n` is the reason of a pair whose window here is all N.
+    """
 
     pair: np.ndarray
     start: np.ndarray
     length: int
+    all_n: int
 
     def middle(self) -> np.ndarray:
         """Return where to take a glimpse of each; -1 where it would show more than the window."""
@@ -318,16 +341,16 @@ class _Windows(NamedTuple):
         return np.where(self.length < _GLIMPSE, -1, inside)
 
 
-def _pairs_without_base(genome: Genome, contig: str, windows: list[_Windows]) -> np.ndarray:
-    """Return the rows of pairs with a window that holds no base at all."""
+def _pairs_without_base(
+    genome: Genome, contig: str, windows: list[_Windows]
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the rows of pairs with a window that holds no base at all, and the reason."""
     # All in one pass over the contig, whose pages take longer than the letters on them.
     seen = _show_base(genome, contig, np.concatenate([some.middle() for some in windows]))
-    empty = []
     for some in windows:
         doubtful, seen = np.flatnonzero(~seen[: len(some.pair)]), seen[len(some.pair) :]
         all_n = _all_n(genome, contig, some.start[doubtful], some.length)
-        empty.append(some.pair[doubtful[all_n]])
-    return np.concatenate(empty)
+        yield some.pair[doubtful[all_n]], some.all_n
 
 
 def _show_base(genome: Genome, contig: str, middle: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from epipam.errors import RequestError
 from epipam.genome.contigs import Aliases
@@ -69,7 +70,7 @@ def chiapet(
     Parameters
     ----------
     loops
-        A table of pairs, such as BEDPE or a HiCCUPS list.
+        A table of pairs, such as BEDPE or a HiCCUPS list; where it has labels, those of label 1.
     peaks
         As `read_regions` reads them; the strongest in an anchor stands for it.
     out
@@ -107,7 +108,10 @@ def chiapet(
     spellings = Spellings(None if genome is None else read_contig_lengths(genome), aliases)
     listed = read_pair_list(loops, spellings, bad_pairs=bad_pairs)
     regions = read_regions(peaks, spellings=spellings)
-    found = contacts.loops_from_pairs(listed.frame)
+    frame, other_labels = _loops_of_label_1(listed.frame)
+    if frame.empty:
+        raise RequestError(f"{loops}: has labels, but no pair of label 1, and those are the loops")
+    found = contacts.loops_from_pairs(frame)
     table = contacts.peaks_from_regions(regions)
     positives = _inside(contacts.contacts_between_peaks(found.table, table, length), spellings)
     if positives.table.empty:
@@ -131,10 +135,19 @@ def chiapet(
         out,
         len(positives.table),
         len(made.table),
-        {**listed.skipped, **found.left_out, **positives.left_out},
+        {**listed.skipped, **other_labels, **found.left_out, **positives.left_out},
         made.left_out,
         (*regions.notes, _signal_note(regions), *spellings.notes(), *filter(None, [swapped])),
     )
+
+
+def _loops_of_label_1(pairs: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the pairs that are loops: those of label 1, or all of a list without any label."""
+    labels = pairs["label"].to_numpy()
+    if not (labels != -1).any():
+        return pairs, {}
+    n_others = int((labels != 1).sum())
+    return pairs[labels == 1], {"not of label 1": n_others} if n_others else {}
 
 
 def _inside(found: Contacts, spellings: Spellings) -> Contacts:

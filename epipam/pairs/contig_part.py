@@ -43,7 +43,7 @@ class ContigPart:
 
     def __init__(self, genome: Genome, names: Sequence[str]) -> None:
         self.genome = genome
-        self.contigs, missing = find_contigs(list(genome.contigs), names)
+        self.contigs, missing = find_contigs(list(genome.contigs), names, genome.aliases)
         if missing:
             raise RequestError(
                 f"{genome.path}: has no contig {', '.join(missing)}; it has "

@@ -52,7 +52,7 @@ def swapped_files_note(
     return None
 
 
-def swapped_anchors_note(path: object, pairs: pd.DataFrame) -> str | None:
+def swapped_anchors_note(path: object, pairs: pd.DataFrame, *, whole: bool = True) -> str | None:
     """Say why the anchors of a list of pairs look as if the promoter came first, and what to do.
 
     Parameters
@@ -61,6 +61,8 @@ def swapped_anchors_note(path: object, pairs: pd.DataFrame) -> str | None:
         The file, for the message.
     pairs
         Canonical pair table.
+    whole
+        Whether it is all of the list: of a piece the number of regions says nothing.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def swapped_anchors_note(path: object, pairs: pd.DataFrame) -> str | None:
         distinct = pairs.drop_duplicates([f"{anchor}_{part}" for part in ("chrom", "start", "end")])
         named = distinct[f"{anchor}_name"].astype(str)
         names.append([name for name in named.tolist() if name not in ("", ".")])
-        numbers.append(len(distinct))
+        numbers.append(len(distinct) if whole else 0)
     odd = swapped_files_note(names[0], names[1], *numbers)
     if odd is None:
         return None

@@ -27,7 +27,7 @@ from epipam.loading.loader import BATCH_SIZE
 from epipam.models import load_model
 from epipam.models.folder import WEIGHTS_FILE, model_record
 from epipam.pairs.table import digest
-from epipam.report.evaluation_page import evaluation_page
+from epipam.report.evaluation_page import evaluation_page, simulated_notes
 from epipam.report.figures import roc_pr_figure
 from epipam.report.motif_part import MotifPart, motif_part
 from epipam.runtime.devices import choose_device, describe_device
@@ -132,7 +132,9 @@ def evaluate_model(
     judged_on = held_out(model, opened, fold=fold, chromosomes=chromosomes)
     shown = None if motifs is None else motif_part(Path(motifs), digest(model / WEIGHTS_FILE))
     with whole_folder(output) as folder:
-        for note in judged_on.notes:
+        provenance = _provenance(model, opened, judged_on.part.contigs)
+        notes = (*simulated_notes(provenance["model"]), *judged_on.notes)
+        for note in notes:
             say(f"note: {note}")
         say(f"device: {describe_device(chosen)}")
         judged = judge(
@@ -151,18 +153,18 @@ def evaluate_model(
         metrics = {
             "provenance": {
                 "command": command,
-                **_provenance(model, opened, judged_on.part.contigs),
+                **provenance,
                 "seed": seed,
                 "bootstrap": bootstrap,
                 "resample": resample,
                 "versions": versions_of("torch", "scikit-learn"),
             },
             "data": audited.to_json(),
-            "notes": list(judged_on.notes),
+            "notes": list(notes),
             "test": judged.evaluation.to_json(),
         }
         _write(folder, metrics, judged, judged_on, audited, shown, say)
-    return ModelEvaluation(Path(output), judged.evaluation, judged_on.notes, metrics)
+    return ModelEvaluation(Path(output), judged.evaluation, notes, metrics)
 
 
 def _write(

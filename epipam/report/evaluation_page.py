@@ -13,6 +13,7 @@ from epipam.evaluation.audit import Audit
 from epipam.evaluation.baselines import MODEL
 from epipam.evaluation.clusters import GROUPS, resampling_groups
 from epipam.evaluation.results import Evaluation, Performance
+from epipam.models.folder import trained_on_simulated
 from epipam.report.calibration_part import calibration_part
 from epipam.report.charts import contig_chart, precision_recall_chart, roc_chart
 from epipam.report.control_part import control_part
@@ -99,7 +100,7 @@ def evaluation_page(
         sections={
             name: heading for name, heading in _SECTIONS.items() if shown.get(name, ...) is not None
         },
-        notes=notes,
+        notes=(*simulated_notes(provenance["model"]), *notes),
         tiles=_tiles(evaluation),
         verdicts=evaluation.verdicts,
         sentences=_in_words(curves[0], share_of_positives) if curves else (),
@@ -124,6 +125,21 @@ def evaluation_page(
         facts=facts_table(provenance),
         everything=as_json(provenance),
         version=__version__,
+    )
+
+
+def simulated_notes(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say of a model that was trained on simulated sequence that it was; nothing of others.
+
+    Parameters
+    ----------
+    model
+        As `epipam.models.folder.model_record` returns it.
+    """
+    if not trained_on_simulated(model["config"].get("provenance") or {}):
+        return ()
+    return (
+        "the model was trained on simulated sequence: its numbers say nothing about human cells",
     )
 
 

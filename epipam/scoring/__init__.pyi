@@ -1,4 +1,8 @@
 # What other rooms and users may use of this room; each name is imported when it is asked for.
+from .choice import (
+    Choice as Choice,
+    Stretch as Stretch,
+)
 from .cluster_scorer import (
     ClusterScorer as ClusterScorer,
 )

@@ -23,7 +23,7 @@ from epipam.pairs.checks import PairCheck
 from epipam.pairs.table import PairTable
 from epipam.runtime.cluster import Workers, in_order
 from epipam.runtime.memory import keep_freed_memory
-from epipam.scoring.engine import Engine
+from epipam.scoring.engine import Engine, Letters
 from epipam.scoring.score import CheckedTable, Scored, TableScorer, load_engine, read_windows
 from epipam.scoring.settings import EngineRecipe
 
@@ -87,21 +87,21 @@ class ClusterScorer(TableScorer):
                 waiting.append((table, check))
                 yield self._task(table, check, genome)
 
-        for logits in in_order(self.workers, score_pairs, tasks()):
+        for logits, letters in in_order(self.workers, score_pairs, tasks()):
             table, check = waiting.popleft()
             found = np.full(len(table), np.nan)
             found[check.usable] = logits
-            yield table, check, found
+            yield table, check, found, letters
 
     def _task(self, table: PairTable, check: PairCheck, genome: Genome) -> ScoreTask:
         anchors = table.frame.loc[check.usable, _ANCHOR_COLUMNS]
         return ScoreTask(self.recipe, genome.path.absolute(), anchors, check.contigs)
 
 
-def score_pairs(task: ScoreTask) -> np.ndarray:
-    """Return the logits of a task's pairs, float64 (n_pairs,); on a worker."""
+def score_pairs(task: ScoreTask) -> tuple[np.ndarray, Letters]:
+    """Return the logits of a task's pairs, float64 (n_pairs,), and their letters; on a worker."""
     if task.anchors.empty:
-        return np.empty(0)
+        return np.empty(0), Letters()
     engine = _engine(task.recipe, _stamp(task.recipe.model / WEIGHTS_FILE))
     windows = read_windows(
         task.anchors,
@@ -110,7 +110,8 @@ def score_pairs(task: ScoreTask) -> np.ndarray:
         engine.enhancer_length,
         engine.promoter_length,
     )
-    return engine.logits(windows)
+    letters = Letters.of(windows, engine.enhancer_length, engine.promoter_length)
+    return engine.logits(windows), letters
 
 
 _kept_by_thread = local()

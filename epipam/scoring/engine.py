@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 
 from epipam.errors import ModelError
+from epipam.genome.encoding import count_bases
 from epipam.models import Network
 from epipam.models.weights import require_finite
 from epipam.scoring.settings import BATCH_SIZE
@@ -33,6 +34,28 @@ class PairWindows:
 
     def __len__(self) -> int:
         return len(self.enhancer_row)
+
+
+class Letters(NamedTuple):
+    """How many letters distinct windows have, and how many of them are N."""
+
+    all: int = 0
+    n: int = 0
+
+    @classmethod
+    def of(cls, windows: PairWindows, enhancer_length: int, promoter_length: int) -> Letters:
+        """Count those of some windows of these lengths, bp; each distinct window once."""
+        letters = len(windows.enhancer) * enhancer_length + len(windows.promoter) * promoter_length
+        bases = count_bases(windows.enhancer) + count_bases(windows.promoter)
+        return cls(letters, letters - bases)
+
+    def plus(self, other: Letters) -> Letters:
+        """Return the sum of both."""
+        return Letters(self.all + other.all, self.n + other.n)
+
+    def share_of_n(self) -> float:
+        """Return the share of N, from 0 to 1."""
+        return self.n / self.all if self.all else 0.0
 
 
 class Engine(Protocol):

@@ -6,17 +6,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from epipam.models.folder import WEIGHTS_FILE, read_config
+from epipam.models.folder import WEIGHTS_FILE, read_config, trained_on_simulated
 from epipam.pairs.formats.registry import OWN_COMMENT
 from epipam.pairs.table import digest
 from epipam.runtime.text_files import Reading, open_lines
 from epipam.version import __version__
 
-SIMULATED = "trained on simulated sequence"
+_UNKNOWN = "unknown"
+_TRAINED_ON = {True: "simulated sequence", False: "real sequence", None: _UNKNOWN}
 
 _MADE_BY = re.compile(
     rf"# {OWN_COMMENT}\S+, model (?P<model>.*?) "
-    rf"\(sha256 (?P<sha256>\w*)(?P<simulated>, {SIMULATED})?\), "
+    r"\(sha256 (?P<sha256>\w*)(?:, trained on (?P<trained_on>(?:simulated|real) sequence))?\), "
     r"genome (?P<genome>.*?)(?:; command: (?P<command>.*))?"
 )
 _LINE_BREAKS = re.compile(r"[\t\r\n]+")
@@ -33,7 +34,7 @@ class Origin:
     sha256
         The SHA-256 of its weights.
     simulated
-        Whether it was trained on simulated sequence.
+        Whether it was trained on simulated sequence; None where nothing says so or otherwise.
     genome
         The FASTA's name.
     command
@@ -42,15 +43,15 @@ class Origin:
 
     model: str
     sha256: str
-    simulated: bool
+    simulated: bool | None
     genome: str
     command: str = ""
 
     def made_by(self) -> str:
         """Return version, model and genome in a few words."""
-        simulated = f", {SIMULATED}" if self.simulated else ""
+        trained = "" if self.simulated is None else f", trained on {_TRAINED_ON[self.simulated]}"
         return (
-            f"{OWN_COMMENT}{__version__}, model {self.model} (sha256 {self.sha256}{simulated}), "
+            f"{OWN_COMMENT}{__version__}, model {self.model} (sha256 {self.sha256}{trained}), "
             f"genome {self.genome}"
         )
 
@@ -69,7 +70,7 @@ class Origin:
             "epipam_version": __version__,
             "epipam_model": self.model,
             "epipam_model_sha256": self.sha256,
-            "epipam_trained_on": "simulated sequence" if self.simulated else "real sequence",
+            "epipam_trained_on": _TRAINED_ON[self.simulated],
             "epipam_genome": self.genome,
             "epipam_command": self.command,
         }
@@ -81,17 +82,10 @@ def origin_of(model: Path, genome: Path, command: str = "") -> Origin:
     return Origin(
         model=model.resolve().name,
         sha256=digest(model / WEIGHTS_FILE),
-        simulated=is_simulated(provenance),
+        simulated=trained_on_simulated(provenance),
         genome=genome.name,
         command=command,
     )
-
-
-def is_simulated(provenance: dict[str, object]) -> bool:
-    """Whether a model's provenance says that it was trained on simulated sequence."""
-    if isinstance(provenance.get("simulated"), bool):
-        return bool(provenance["simulated"])
-    return re.search(r"\bsimulated\b", str(provenance.get("about", ""))) is not None
 
 
 def read_origin(scores: Path) -> Origin | None:
@@ -105,8 +99,16 @@ def read_origin(scores: Path) -> Origin | None:
         return None
     said = match.groupdict(default="")
     return Origin(
-        said["model"], said["sha256"], bool(said["simulated"]), said["genome"], said["command"]
+        said["model"],
+        said["sha256"],
+        _simulated(said["trained_on"]),
+        said["genome"],
+        said["command"],
     )
+
+
+def _simulated(trained_on: str) -> bool | None:
+    return next((known for known, text in _TRAINED_ON.items() if text == trained_on), None)
 
 
 def _parquet_origin(scores: Path) -> Origin | None:
@@ -123,7 +125,7 @@ def _parquet_origin(scores: Path) -> Origin | None:
     return Origin(
         said["epipam_model"],
         said.get("epipam_model_sha256", ""),
-        said.get("epipam_trained_on") == "simulated sequence",
+        _simulated(said.get("epipam_trained_on", "")),
         said.get("epipam_genome", ""),
         said.get("epipam_command", ""),
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from epipam.genome.contigs import Aliases
 from epipam.genome.encoding import encode_packed
 from epipam.genome.fasta import Genome
 from epipam.genome.windows import resize
@@ -19,19 +20,25 @@ from epipam.models.logits import probabilities
 from epipam.models.pairwise import Pairwise
 from epipam.pairs.checks import PairCheck, Tally, check_pairs
 from epipam.pairs.contig_part import ContigPart
-from epipam.pairs.formats import Columns
+from epipam.pairs.formats import BEDPE, Columns
+from epipam.pairs.roles import swapped_anchors_note
 from epipam.pairs.table import PairTable, iter_pairs
 from epipam.runtime.devices import choose_device
+from epipam.runtime.notes import note
 from epipam.runtime.text_files import keep_pipes
-from epipam.scoring.engine import Engine, PairWindows, PlainEngine
+from epipam.scoring.choice import EVERY_PAIR, Choice, ChosenPairs
+from epipam.scoring.engine import Engine, Letters, PairWindows, PlainEngine
 from epipam.scoring.origin import Origin
 from epipam.scoring.region_engine import RegionEngine
 from epipam.scoring.settings import ALL_PAIRS, BATCH_SIZE, CACHE_SIZE, CHUNK_ROWS, OutputOptions
 from epipam.scoring.shared_trunk_engine import SharedTrunkEngine
 from epipam.scoring.writers import FurtherColumns, check_output, open_writer
 
+# Formats in which nothing but its place says which anchor is the enhancer.
+_ROLES_BY_PLACE = frozenset({BEDPE, "bedpe-columns", "places", "longrange"})
+
 CheckedTable = tuple[PairTable, PairCheck]
-Scored = tuple[PairTable, PairCheck, np.ndarray]
+Scored = tuple[PairTable, PairCheck, np.ndarray, Letters]
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,9 @@ class ScoreResult:
         Rows without a score by reason.
     renamed
         Chromosome names of the pairs that were read as another name of the genome.
+    share_of_n
+        Of N in the windows that were scored, from 0 to 1; each is counted once for a piece of the
+        table.
     """
 
     path: Path
@@ -57,6 +67,7 @@ class ScoreResult:
     written: int
     skipped: dict[str, int]
     renamed: dict[str, str]
+    share_of_n: float = 0.0
 
 
 def load_engine(
@@ -116,6 +127,14 @@ def read_windows(
 
 def score_table(table: PairTable, check: PairCheck, genome: Genome, engine: Engine) -> np.ndarray:
     """Return the logits of a table's pairs, float64 (n_pairs,); NaN where a pair is unusable."""
+    return score_piece(table, check, genome, engine)[0]
+
+
+def score_piece(
+    table: PairTable, check: PairCheck, genome: Genome, engine: Engine
+) -> tuple[np.ndarray, Letters]:
+    """Return what `score_table` does, and the letters of the windows that were scored."""
+    letters = Letters()
     logits = np.full(len(table), np.nan)
     usable = check.usable
     if usable.any():
@@ -127,7 +146,8 @@ def score_table(table: PairTable, check: PairCheck, genome: Genome, engine: Engi
             engine.promoter_length,
         )
         logits[usable] = engine.logits(windows)
-    return logits
+        letters = Letters.of(windows, engine.enhancer_length, engine.promoter_length)
+    return logits, letters
 
 
 class TableScorer(ABC):
@@ -150,7 +170,7 @@ class TableScorer(ABC):
 
     @abstractmethod
     def score_tables(self, pieces: Iterator[CheckedTable], genome: Genome) -> Iterator[Scored]:
-        """Yield each piece, in order, with the logits that `score_table` would return."""
+        """Yield each piece, in order, with what `score_piece` would return."""
 
 
 def score_file(
@@ -163,11 +183,13 @@ def score_file(
     bad_pairs: str = "fail",
     trans: str = "error",
     contigs: Sequence[str] | None = None,
+    choice: Choice = EVERY_PAIR,
     output: OutputOptions = ALL_PAIRS,
     to_probability: Callable[[np.ndarray], np.ndarray] = probabilities,
     overwrite: bool = False,
     on_rows: Callable[[int], None] = lambda rows: None,
     columns: Columns | None = None,
+    aliases: Aliases | None = None,
     origin: Origin | None = None,
 ) -> ScoreResult:
     """Score every pair of a file, in its order; memory is that of some thousand pairs.
@@ -186,6 +208,8 @@ def score_file(
         `error` or `keep`: whether anchors on different chromosomes are scored.
     contigs
         Only the pairs of these contigs, as `epipam.pairs.contig_part` has them; all without.
+    choice
+        Which pairs are scored, and written; a gene without a pair is an error.
     output
         Which pairs are written, in which order, and what beside them.
     to_probability
@@ -195,6 +219,8 @@ def score_file(
         Called with the number of rows of each piece when it is written.
     columns
         Which columns of the table are which, as `epipam.pairs.table.read_pairs` takes them.
+    aliases
+        Further names of the genome's contigs.
     origin
         What makes the scores, as `epipam.scoring.origin.origin_of` returns it; the file says it.
 
@@ -207,9 +233,11 @@ def score_file(
     """
     out = Path(out)
     ending = check_output(out, overwrite=overwrite, options=output)
-    genome = Genome(genome_path)
+    genome = Genome(genome_path, aliases)
     part = None if contigs is None else ContigPart(genome, contigs)
     further, learning = FurtherColumns(ending), True
+
+    chosen = ChosenPairs(choice, genome)
 
     def checked() -> Iterator[CheckedTable]:
         for table in iter_pairs(
@@ -222,11 +250,17 @@ def score_file(
         ):
             if learning:
                 further.learn_types(table)
+            if table.layout.kind in _ROLES_BY_PLACE and (
+                odd := swapped_anchors_note(pairs_path, table.frame, whole=False)
+            ):
+                note(odd)
             lengths = (engine.enhancer_length, engine.promoter_length)
             pairs = table if part is None else part.of(table)
+            pairs = chosen.of(pairs)
             yield pairs, check_pairs(pairs, genome, *lengths, allow_trans=trans == "keep")
         if part is not None:
             part.require(pairs_path)
+        chosen.require(pairs_path)
 
     with keep_pipes():
         # Types are those of the whole table, of which a part on some contigs has the same.
@@ -237,6 +271,7 @@ def score_file(
             if bad_pairs == "fail":
                 before.require(bad_pairs)
         learning = False
+        letters = Letters()
         tally = Tally(Path(pairs_path), genome)
         writer = open_writer(
             out,
@@ -247,12 +282,20 @@ def score_file(
             columns=further if ending == ".parquet" else None,
         )
         with writer as write:
-            for table, check, logits in _scored(checked(), genome, engine):
+            for table, check, logits, counted in _scored(checked(), genome, engine):
                 write(table, to_probability(logits), logits)
                 tally.add(table, check)
+                letters = letters.plus(counted)
                 on_rows(len(table))
             tally.require("skip")
-    return ScoreResult(out, tally.rows, write.written, dict(tally.skipped), tally.renamed)
+    return ScoreResult(
+        out,
+        tally.rows,
+        write.written,
+        dict(tally.skipped),
+        tally.renamed,
+        round(letters.share_of_n(), 6),
+    )
 
 
 def _scored(
@@ -262,7 +305,7 @@ def _scored(
         yield from engine.score_tables(pieces, genome)
     else:
         for table, check in pieces:
-            yield table, check, score_table(table, check, genome, engine)
+            yield table, check, *score_piece(table, check, genome, engine)
 
 
 def _distinct(

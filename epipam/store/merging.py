@@ -29,6 +29,7 @@ _ALIKE = {
     "pairs/name": "pair table",
     "pairs/sha256": "digest of the pair table",
     f"{PART}/label_column": "label column",
+    f"pairs/{schema.COLUMNS}": "choice of columns",
     f"{PART}/unplaced": "count of rows on no contig",
     "enhancer_length": "enhancer length",
     "promoter_length": "promoter length",
@@ -117,7 +118,7 @@ def _require_parts_of_one_build(stores: list[Store]) -> None:
 def _value(store: Store, path: str) -> Any:
     value: Any = store.attributes
     for key in path.split("/"):
-        value = value[key]
+        value = value.get(key)
     return value
 
 
@@ -159,6 +160,11 @@ def _whole_attributes(stores: list[Store], groups: dict[str, dict[str, Any]]) ->
             [first[PART]["unplaced"], *(attributes["pairs"]["skipped"] for attributes in own)]
         ),
     }
+    aliases = {
+        k: v for attributes in own for k, v in attributes["pairs"].get(schema.ALIASES, {}).items()
+    }
+    if aliases:
+        pairs[schema.ALIASES] = dict(sorted(aliases.items()))
     whole = root_attributes(
         first["genome"]["name"], pairs, StoreSettings.of_attributes(first), groups
     )

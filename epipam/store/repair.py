@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from epipam.errors import RequestError, StoreError
+from epipam.genome.contigs import Aliases
 from epipam.genome.fasta import Genome
 from epipam.pairs.checks import check_pairs
 from epipam.pairs.contig_part import ContigPart
@@ -80,7 +81,9 @@ def repair_store(
     damaged = tuple(contig for contig, verdict in verdicts.items() if verdict.damage)
     damage = tuple(found for verdict in verdicts.values() for found in verdict.damage)
     if damaged:
-        jobs = {job.name: job for job in _jobs(store, Genome(genome_path), Path(pairs_path))}
+        aliases = Aliases(store.attributes["pairs"].get(schema.ALIASES, {}).items())
+        genome = Genome(genome_path, aliases)
+        jobs = {job.name: job for job in _jobs(store, genome, Path(pairs_path))}
         with work_folder(path, {"repair": list(damaged)}, overwrite=True) as work:
             try:
                 for contig in damaged:
@@ -102,7 +105,7 @@ def _jobs(store: Store, genome: Genome, pairs_path: Path) -> list[ContigJob]:
     chosen = ContigPart(genome, own[PART]["contigs"]) if PART in own else None
     about = own["pairs"]
     table, _, _ = read_table(
-        pairs_path, about["label_column"], "skip", chosen, about.get("columns")
+        pairs_path, about["label_column"], "skip", chosen, about.get(schema.COLUMNS)
     )
     check = check_pairs(table, genome, settings.enhancer_length, settings.promoter_length)
     mark_contradictions(table, check, "skip")

@@ -38,6 +38,9 @@ WINDOW_COLUMNS = (
 PAIRS = "pairs"
 FILES = "files"
 LAYOUT = "layout"
+# Of the attribute `pairs`.
+COLUMNS = "columns"
+ALIASES = "aliases"
 REGION = "region"
 REGION_COLUMNS = ("pair", "enhancer_start", "enhancer_end", "promoter_start", "promoter_end")
 NAME_COLUMNS = ("enhancer_name", "promoter_name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +15,7 @@ import pandas as pd
 import zarr
 
 from epipam.errors import RequestError
+from epipam.genome.contigs import Aliases, canonical_name
 from epipam.genome.fasta import Genome
 from epipam.pairs.checks import (
     PairCheck,
@@ -38,6 +40,8 @@ from epipam.store.remote_build import remote_build, require_free_url
 from epipam.store.settings import StoreSettings
 from epipam.store.work_folder import require_free, work_folder
 from epipam.version import __version__
+
+_CHROMOSOME = re.compile(r"[0-9]+|[MXYZW]")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def build_store(
     *,
     label_column: str | None = None,
     columns: Columns | None = None,
+    aliases: Aliases | None = None,
     bad_pairs: str = "fail",
     workers: int = 1,
     scheduler: str | None = None,
@@ -87,6 +92,10 @@ def build_store(
         Folder or URL of the store; must not exist, or be a store where `overwrite`.
     settings
         Lengths, augmentation and seed; the defaults are the paper's.
+    columns
+        Which columns of the table are which, as `epipam.pairs.table.read_pairs` takes them.
+    aliases
+        Further names of the genome's contigs. Those that the pairs have are noted in the store.
     bad_pairs
         `fail` or `skip`: what to do with pairs that cannot be windowed.
     workers
@@ -115,7 +124,7 @@ def build_store(
         require_free_url(place, overwrite=overwrite)
     else:
         require_free(place, overwrite=overwrite)
-    genome = Genome(genome_path)
+    genome = Genome(genome_path, aliases)
     chosen = None if contigs is None else ContigPart(genome, contigs)
     workforce = Workforce(workers, scheduler)
     with workers_of(workforce) as crew:
@@ -133,6 +142,8 @@ def build_store(
         request = _request(genome, sha256, label_column, bad_pairs, settings, part)
         if columns:
             request["columns"] = dict(sorted(columns.items()))
+        if schema.ALIASES in about_pairs:
+            request[schema.ALIASES] = about_pairs[schema.ALIASES]
         with _destination(place, request, overwrite=overwrite) as (destination, continued):
             done = {
                 job.name: found for job in jobs if (found := destination.finished_contig(job.name))
@@ -235,17 +246,18 @@ def contig_jobs(
         For a chromosome whose name cannot be that of a group.
     """
     by_contig = _group_by_contig(table.frame, check.usable, check.contigs)
-    _require_group_names(table.path, by_contig)
+    names = {contig: _group_name(name, contig) for contig, (name, _) in by_contig.items()}
+    _require_group_names(table.path, names.values())
     return [
-        ContigJob(Path(), genome.path, name, check.contigs[name], pairs, settings)
-        for name, pairs in by_contig.items()
+        ContigJob(Path(), genome.path, names[contig], contig, pairs, settings)
+        for contig, (_, pairs) in by_contig.items()
     ]
 
 
 def _group_by_contig(
     frame: pd.DataFrame, usable: np.ndarray, contigs: dict[str, str]
-) -> dict[str, ContigPairs]:
-    """Return the usable pairs of each contig by its chromosome's name in the first of them.
+) -> dict[str, tuple[str, ContigPairs]]:
+    """Return the usable pairs of each contig, and its chromosome's name in the first of them.
 
     Grouped by the genome's contig: a contig spelled in two ways would otherwise be two groups, of
     which one may train and the other test.
@@ -253,8 +265,18 @@ def _group_by_contig(
     chromosome = frame["enhancer_chrom"]
     groups = rows_by_contig(contig_names(chromosome, contigs).where(usable))
     return {
-        str(chromosome.iat[rows[0]]): ContigPairs.of_frame(frame, rows) for rows in groups.values()
+        contig: (str(chromosome.iat[rows[0]]), ContigPairs.of_frame(frame, rows))
+        for contig, rows in groups.items()
     }
+
+
+def _group_name(name: str, contig: str) -> str:
+    """Return what the group of a contig is called that the pairs call `name`.
+
+    So do the pairs, unless that is an alias of it such as `NC_000020.10`: splits know chromosomes.
+    """
+    key = canonical_name(name)
+    return name if key == canonical_name(contig) or _CHROMOSOME.fullmatch(key) else contig
 
 
 def root_attributes(
@@ -331,7 +353,9 @@ def _about_pairs(
         "label_column": label_column,
     }
     if columns:
-        about_pairs["columns"] = dict(columns)
+        about_pairs[schema.COLUMNS] = dict(sorted(columns.items()))
+    if check.aliased:
+        about_pairs[schema.ALIASES] = check.aliased
     return about_pairs, about_part
 
 

@@ -36,7 +36,13 @@ def test_pairs_are_counted_and_left_out_contigs_named(run):
 def test_json_is_one_object(run):
     done = run("enhancers.bed", "promoters.bed", "-o", "out.bedpe.gz", "--json")
     found = json.loads(done.stdout)
-    assert found == {"candidates": "out.bedpe.gz", "pairs": 1, "enhancers": 2, "promoters": 1}
+    assert found == {
+        "candidates": "out.bedpe.gz",
+        "pairs": 1,
+        "enhancers": 2,
+        "promoters": 1,
+        "overlapping": 0,
+    }
 
 
 def test_genes_have_options(run, tmp_path):
@@ -78,6 +84,21 @@ def test_a_genome_and_aliases_give_names_and_ends(run, tmp_path):
     done = run("enhancers.bed", "promoters.bed", "-o", "x.bedpe", "--genome", "sizes")
     assert done.exit_code == 2
     assert "enhancers.bed:1: chromEnd: 200 lies outside chr1 (0 to 150)" in done.stderr
+
+
+def test_a_promoter_is_its_own_enhancer_only_where_that_is_asked_for(run, tmp_path):
+    (tmp_path / "own.bed").write_text("chr1\t1099\t1300\tIN\nchr1\t1100\t1300\tBESIDE\n")
+    done = run("own.bed", "promoters.bed", "-o", "out.bedpe")
+    assert done.exit_code == 0, done.stderr
+    assert "left out: 1 pairs whose regions overlap; --overlapping keep writes them" in done.stdout
+    (row,) = (tmp_path / "out.bedpe").read_text().splitlines()[1:]
+    assert row.split("\t")[6] == "BESIDE::P"
+    done = run("own.bed", "promoters.bed", "-o", "kept.bedpe", "--overlapping", "keep")
+    assert "left out" not in done.stdout
+    assert len((tmp_path / "kept.bedpe").read_text().splitlines()) == 3
+    done = run("promoters.bed", "promoters.bed", "-o", "none.bedpe")
+    assert done.exit_code == 2
+    assert "1 pairs of regions that overlap (--overlapping keep writes them)" in done.stderr
 
 
 def test_features_may_be_repeated_and_starts_asked_for(run, tmp_path):

@@ -159,3 +159,25 @@ def test_info_of_a_model_says_once_where_no_compiler_was_at_hand(monkeypatch):
     monkeypatch.setattr("epipam.cli.inspect.library", lambda: None)
     shown = run("info", model).stdout
     assert shown.count("native: no (no C compiler when epipam was installed)") == 1
+
+
+@pytest.mark.parametrize(
+    ("provenance", "said"),
+    [
+        ({"about": "Trained on simulated sequence."}, "simulated sequence"),
+        ({"simulated": False}, "real sequence"),
+        ({"about": "trained on the pairs of K562"}, "unknown: it does not say"),
+    ],
+)
+def test_info_says_of_a_model_on_which_kind_of_sequence_it_was_trained(tmp_path, provenance, said):
+    config = {
+        "model": "epipam",
+        "epipam_version": "0.1.0",
+        "enhancer_length": 3000,
+        "promoter_length": 2000,
+        "provenance": provenance,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    result = run("info", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"  trained on  {said}" in result.stdout.splitlines()

@@ -131,3 +131,10 @@ def test_the_share_of_n_is_that_of_all_windows_together(write_genome):
     contig.windows(np.array([0]), 100)
     contig.windows(np.array([100, 50]), 100)
     assert contig.share_of_n() == pytest.approx((0 + 100 + 50) / 300)
+
+
+def test_an_n_between_bases_counts_as_any_other(write_genome):
+    genome = Genome(write_genome({"c": "ACGTN" * 40}))
+    contig = PackedContig(genome, "c", MARGIN)
+    contig.windows(np.array([0, 1, 3]), 55)
+    assert contig.share_of_n() == pytest.approx(0.2)

@@ -142,7 +142,7 @@ def test_parts_end_to_end_are_the_whole(write, tmp_path):
 
 def test_a_part_must_name_contigs_that_are_there_and_have_pairs(write, tmp_path):
     enhancers = write("chr1\t1\t5\nchr2\t1\t5\n", "e.bed")
-    promoters = write("chr1\t1\t5\nchr3\t1\t5\n", "p.bed")
+    promoters = write("chr1\t11\t15\nchr3\t1\t5\n", "p.bed")
     out = tmp_path / "out.bedpe"
     with pytest.raises(RequestError, match=r"nothing on chrX; they have chr1, chr2, chr3"):
         candidates(enhancers, promoters, out, contigs=["chr1", "chrX"])
@@ -191,7 +191,7 @@ def test_files_without_a_common_contig_are_an_error(write, tmp_path):
 
 def test_names_that_differ_by_chr_are_one_contig_in_the_spelling_that_came_first(write, tmp_path):
     enhancers = write("chr1\t1\t2\nchrM\t1\t2\n", "e.bed")
-    promoters = write("1\t1\t2\nMT\t1\t2\n2\t1\t2\n", "p.bed")
+    promoters = write("1\t3\t4\nMT\t3\t4\n2\t1\t2\n", "p.bed")
     out = tmp_path / "out.bedpe"
     result = candidates(enhancers, promoters, out)
     assert result.renamed == {"1": "chr1", "MT": "chrM"}
@@ -211,7 +211,7 @@ def test_one_contig_in_two_spellings_is_one_contig(write, tmp_path):
 
 def test_contigs_of_one_file_only_are_reported(write, tmp_path):
     enhancers = write("chr1\t1\t2\nchrY\t1\t2\n", "e.bed")
-    promoters = write("chr1\t1\t2\nchrM\t1\t2\n", "p.bed")
+    promoters = write("chr1\t3\t4\nchrM\t1\t2\n", "p.bed")
     result = candidates(enhancers, promoters, tmp_path / "out.bedpe")
     assert (result.without_promoter, result.without_enhancer) == (["chrY"], ["chrM"])
 

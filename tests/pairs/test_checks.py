@@ -21,7 +21,8 @@ NO_CONTIG = "contig not in the genome"
 TRANS = "different contigs"
 REVERSED = "start after end"
 OUTSIDE = "coordinates outside the contig"
-ALL_N = "a window that is all N"
+ENHANCER_N = "enhancer window all N"
+PROMOTER_N = "promoter window all N"
 MALFORMED = "row that cannot be read"
 
 # 100 bp: bases at 0-9 and 60-69, soft-masked ones at 30-39, IUPAC letters at 80-89, else N.
@@ -51,12 +52,13 @@ def check(table: PairTable, genome: Genome, enhancer=6, promoter=4, **settings) 
         ("chr1 5 5 chr1 65 65", None),  # zero width is that point
         ("chr1 0 0 chr1 60 60", None),  # also at the contig's edge
         ("chr1 30 40 chr1 60 70", None),  # soft-masked bases are bases
-        ("chr1 24 30 chr1 60 70", ALL_N),
+        ("chr1 24 30 chr1 60 70", ENHANCER_N),
         ("chr1 25 31 chr1 60 70", None),  # one base is enough
-        ("chr1 0 10 chr1 44 54", ALL_N),
-        ("chr1 0 10 chr1 40 60", ALL_N),
-        ("chr1 83 87 chr1 60 70", ALL_N),  # IUPAC letters have no bits
-        ("chr1 100 100 chr1 60 70", ALL_N),  # half of it lies beyond the end
+        ("chr1 0 10 chr1 44 54", PROMOTER_N),
+        ("chr1 0 10 chr1 40 60", PROMOTER_N),
+        ("chr1 24 30 chr1 44 54", ENHANCER_N),  # of both the enhancer is named
+        ("chr1 83 87 chr1 60 70", ENHANCER_N),  # IUPAC letters have no bits
+        ("chr1 100 100 chr1 60 70", ENHANCER_N),  # half of it lies beyond the end
         ("chr1 0 101 chr1 60 70", OUTSIDE),
         ("chr1 0 10 chr1 -1 70", OUTSIDE),
         ("chr1 10 9 chr1 60 70", REVERSED),
@@ -80,7 +82,7 @@ def test_anchors_on_two_contigs_are_checked_each_on_its_own_where_that_is_allowe
     assert check(table, genome).skipped == {TRANS: 3}
     found = check(table, genome, allow_trans=True)
     assert found.usable.tolist() == [True, False, False]
-    assert found.skipped == {OUTSIDE: 1, ALL_N: 1}
+    assert found.skipped == {OUTSIDE: 1, ENHANCER_N: 1}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_anchors_on_two_contigs_are_checked_each_on_its_own_where_that_is_allowe
     [
         ("1 0 10 chr1 60 70", None),
         ("chr1 0 10 1 60 70", None),
-        ("chr1 24 30 1 60 70", ALL_N),
+        ("chr1 24 30 1 60 70", ENHANCER_N),
         ("1 0 10 chr1 60 101", OUTSIDE),
         ("1 0 10 chr2 0 10", TRANS),
         ("1 0 10 2 0 10", TRANS),
@@ -187,7 +189,9 @@ def test_real_pairs_over_the_real_megabase_are_counted_by_reason(
     table = read_pairs(shared_data / f"pairs/targetfinder_{cell_line}.tsv.gz")
     found = check_pairs(table, genome, 3_000, 2_000)
     assert int(found.usable.sum()) == usable
-    assert found.skipped == {NO_CONTIG: no_contig, OUTSIDE: outside, ALL_N: all_n}
+    skipped = dict(found.skipped)
+    assert skipped.pop(ENHANCER_N) + skipped.pop(PROMOTER_N) == all_n
+    assert skipped == {NO_CONTIG: no_contig, OUTSIDE: outside}
     assert len(table) == usable + no_contig + outside + all_n
 
 
@@ -233,10 +237,11 @@ def test_fail_names_line_column_and_what_is_wrong_with_each_bad_pair(tmp_path, g
     error = raised(table, genome, "fail")
     assert error.summary == (
         f"{path}: 7 of 8 pairs cannot be used on {genome.path} (1 {NO_CONTIG}, 1 {TRANS}, "
-        f"1 {REVERSED}, 2 {OUTSIDE}, 1 {ALL_N}, 1 {MALFORMED}); --bad-pairs skip leaves them out:"
+        f"1 {REVERSED}, 2 {OUTSIDE}, 1 {ENHANCER_N}, 1 {MALFORMED}); "
+        "--bad-pairs skip leaves them out:"
     )
     assert error.rows == [
-        f"{path}:3: row: a window that is all N",
+        f"{path}:3: row: enhancer window all N",
         f"{path}:5: promoter_end: 170 lies outside chr1 (0 to 100)",
         f"{path}:6: promoter_start: -6 lies outside chr1 (0 to 100)",
         f"{path}:7: promoter_start: 'y' is not a whole number",

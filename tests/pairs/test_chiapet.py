@@ -55,6 +55,24 @@ def test_a_genome_gives_its_names_and_its_ends(make, tmp_path):
     assert frame["promoter_end"].max() <= 30_200
 
 
+def test_of_a_list_with_labels_only_the_positives_are_loops(make):
+    columns = [
+        "enhancer_chrom",
+        "enhancer_start",
+        "enhancer_end",
+        "promoter_chrom",
+        "promoter_start",
+    ]
+    header = "\t".join([*columns, "promoter_end", "label"])
+    rows = [line + f"\t{label}" for line, label in zip(LOOPS.splitlines(), (0, 1), strict=True)]
+    made, frame = make(loops="\n".join([header, *rows]) + "\n")
+    assert made.positives == 1
+    assert made.loops_left_out == {"not of label 1": 1}
+    assert frame["promoter_start"][0] == 29_550
+    with pytest.raises(RequestError, match="no pair of label 1"):
+        make(loops="\n".join([header, rows[0]]) + "\n")
+
+
 def test_loops_that_end_before_they_begin_are_refused_or_counted(make):
     loops = LOOPS + "chr1\t5200\t5000\tchr1\t9000\t9100\n"
     with pytest.raises(PairTableError, match=r"loops.bedpe:3: enhancer_start: start 5200 lies aft"):

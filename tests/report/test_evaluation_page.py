@@ -180,6 +180,20 @@ def test_verdicts_come_first_and_in_other_words(judged, page):
     assert f"ranks the positive one higher {100 * area:.0f} times in 100" in page.text
 
 
+def test_a_model_of_simulated_sequence_is_said_to_be_one_before_any_number(judged, html, tmp_path):
+    assert "simulated" not in html
+    about = {"model": "epipam", "provenance": {"about": "Trained on simulated sequence."}}
+    model = {**PROVENANCE["model"], "config": about}
+    judged_there = {**judged.provenance, "model": model}
+    judged.provenance, before = judged_there, judged.provenance
+    try:
+        written = judged.write(tmp_path / "report.html", notes=["fitted on chr1"])
+    finally:
+        judged.provenance = before
+    said = written.index("the model was trained on simulated sequence")
+    assert said < written.index("fitted on chr1") < written.index("AUROC")
+
+
 def test_provenance_is_shown_whole(page):
     facts = {row["What"].text: row["Value"].text for row in page.tables["facts"]}
     assert facts["command"] == PROVENANCE["command"]

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from epipam.models.folder import trained_on_simulated
 from epipam.pairs.table import iter_pairs
-from epipam.scoring.origin import Origin, is_simulated, origin_of, read_origin
+from epipam.scoring.origin import Origin, origin_of, read_origin
 from epipam.scoring.writers import ENDINGS, open_writer
 
 BUNDLED = Path(__file__).parents[2] / "kipoi_model" / "EPIPAM"
@@ -176,9 +177,27 @@ def test_the_bundled_model_is_said_to_be_trained_on_simulated_sequence(tmp_path)
     origin = origin_of(BUNDLED, Path("hg19.fa"))
     assert origin.simulated
     assert origin.model == "EPIPAM"
-    assert not is_simulated({"about": "trained on the pairs of K562"})
-    assert is_simulated({"simulated": True})
-    assert not is_simulated({"simulated": False, "about": "simulated"})
+    assert trained_on_simulated({"about": "trained on the pairs of K562"}) is None
+    assert trained_on_simulated({"simulated": True}) is True
+    assert trained_on_simulated({"simulated": False, "about": "simulated"}) is False
+
+
+@pytest.mark.parametrize(
+    ("simulated", "said"),
+    [(True, "simulated sequence"), (False, "real sequence"), (None, "unknown")],
+)
+def test_what_a_model_was_trained_on_is_never_guessed(simulated, said):
+    origin = Origin("M", "ab12", simulated, "hg19.fa")
+    assert origin.metadata()["epipam_trained_on"] == said
+    assert ("real" in origin.comment()) == (simulated is False)
+    assert ("simulated" in origin.comment()) == (simulated is True)
+
+
+@pytest.mark.parametrize("simulated", [True, False, None])
+def test_what_a_model_was_trained_on_is_read_back_from_text(tmp_path, simulated):
+    origin = Origin("M", "ab12", simulated, "hg19.fa")
+    (tmp_path / "out.tsv").write_text(f"# {origin.comment()}\n")
+    assert read_origin(tmp_path / "out.tsv") == origin
 
 
 # Types and missing values.

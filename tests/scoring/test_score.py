@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from epipam.errors import EpipamError, PairTableError, RequestError
+from epipam.genome.contigs import Aliases
 from epipam.models import EpipamConfig, create_model, load_model, save_model
 from epipam.runtime.devices import choose_device
+from epipam.runtime.notes import listening
 from epipam.scoring import score as scoring
+from epipam.scoring.choice import Choice, Stretch
 from epipam.scoring.score import load_engine, score_file
 
 ENHANCER, PROMOTER = 1_300, 1_251
@@ -191,6 +194,111 @@ def test_chromosomes_named_without_chr_are_read_and_said(engine, folder, tmp_pat
     assert result.renamed == {"1": "chr1", "2": "chr2"}
     frame = pd.read_csv(result.path, sep="\t")
     np.testing.assert_allclose(frame["probability"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".interact"])
+def test_names_of_other_databases_are_contigs_by_a_table_of_aliases(
+    engine, folder, tmp_path, expected, ending
+):
+    text = (folder / "candidates.bedpe").read_text().replace("chr", "NC_00000")
+    (folder / "ncbi.bedpe").write_text(text)
+    aliases = Aliases([("NC_000001", "chr1"), ("NC_000002", "chr2")])
+    with pytest.raises(RequestError, match="NC_000001"):
+        score(engine, folder, tmp_path / f"o{ending}", "ncbi.bedpe")
+    result = score(engine, folder, tmp_path / f"o{ending}", "ncbi.bedpe", aliases=aliases)
+    assert result.renamed == {"NC_000001": "chr1", "NC_000002": "chr2"}
+    assert result.rows == len(expected)
+    if ending == ".tsv":
+        frame = pd.read_csv(result.path, sep="\t")
+        np.testing.assert_allclose(frame["probability"], expected, atol=1e-6)
+    part = score(
+        engine, folder, tmp_path / f"p{ending}", "ncbi.bedpe", aliases=aliases, contigs=["1"]
+    )
+    assert 0 < part.rows < result.rows
+
+
+def test_the_share_of_n_is_that_of_the_distinct_windows_that_were_scored(tmp_path, engine, folder):
+    letters = "ACGTN" * 4_000 + "N" * 8_000
+    (tmp_path / "genome.fa").write_text(f">chr1\n{letters}\n")
+    pair = "chr1\t5000\t5100\tchr1\t9000\t9100\n"
+    (tmp_path / "pairs.bedpe").write_text(
+        2 * pair + pair.replace("5000\t5100", "24000\t24100") + pair.replace("9000\t9", "25000\t25")
+    )
+    result = score_file(
+        engine,
+        tmp_path / "genome.fa",
+        tmp_path / "pairs.bedpe",
+        tmp_path / "o.tsv",
+        bad_pairs="skip",
+    )
+    assert result.skipped == {"enhancer window all N": 1, "promoter window all N": 1}
+    # Every fifth letter, one at a time between bases.
+    assert result.share_of_n == pytest.approx(0.2, abs=0.001)
+
+
+def test_genes_where_a_bedpe_has_its_enhancers_are_noted(engine, folder, tmp_path):
+    rows = [line.split("\t") for line in (folder / "candidates.bedpe").read_text().splitlines()[:6]]
+    genes = ("MYC", "GATA1", "TP53", "HBB", "SOX2", "NANOG")
+    told: list[str] = []
+    for first in (True, False):
+        text = ""
+        for number, (row, gene) in enumerate(zip(rows, genes, strict=True)):
+            names = (gene, f"peak{number}") if first else (f"peak{number}", gene)
+            text += "\t".join([*row[:6], "::".join(names)]) + "\n"
+        (tmp_path / "pairs.bedpe").write_text(text)
+        with listening(told.append):
+            score_file(
+                engine,
+                folder / "genome.fa",
+                tmp_path / "pairs.bedpe",
+                tmp_path / "o.tsv",
+                overwrite=True,
+            )
+        odd = [line for line in told if "the enhancers bear names of genes" in line]
+        assert bool(odd) == first
+        told.clear()
+
+
+def test_genes_a_region_and_a_distance_choose_the_pairs_that_are_scored(engine, tmp_path):
+    random = np.random.default_rng(2)
+    (tmp_path / "genome.fa").write_text(f">chr1\n{''.join(random.choice(list('ACGT'), 20_000))}\n")
+    rows = [
+        (2_000, 9_000, "MYC"), (4_000, 9_000, "myc"), (8_900, 9_000, "MYC"), (2_000, 5_000, "TP53"),
+    ]  # fmt: skip
+    (tmp_path / "pairs.bedpe").write_text(
+        "".join(
+            f"chr1\t{e}\t{e + 100}\tchr1\t{p}\t{p + 100}\te{number}::{gene}\n"
+            for number, (e, p, gene) in enumerate(rows)
+        )
+    )
+
+    def scored(*genes, region=None, min_distance=None):
+        stretch = None if region is None else Stretch.parse(region)
+        result = score_file(
+            engine,
+            tmp_path / "genome.fa",
+            tmp_path / "pairs.bedpe",
+            tmp_path / "o.tsv",
+            choice=Choice(genes, stretch, min_distance),
+            overwrite=True,
+        )
+        return pd.read_csv(result.path, sep="\t", comment="#")["enhancer_name"].tolist()
+
+    assert scored("Myc") == ["e0", "e1", "e2"]
+    assert scored("MYC", "TP53", min_distance=3_000) == ["e0", "e1", "e3"]
+    assert scored(region="1:4,100-4,200") == ["e1"]  # its last base
+    with pytest.raises(PairTableError, match="no pair is left"):
+        scored(region="chr1:4101-4200")
+    with pytest.raises(PairTableError, match="no promoter is called GATA1: genes go by"):
+        scored("MYC", "GATA1")
+    with pytest.raises(RequestError, match="has no contig chr7"):
+        scored(region="chr7:1-2")
+
+
+@pytest.mark.parametrize("text", ["chr1", "chr1:5-4", "chr1:0-4", "chr1:,-4", ":1-2", "c:1-2-3x"])
+def test_what_is_no_region_is_refused(text):
+    with pytest.raises(RequestError, match="is no region"):
+        Stretch.parse(text)
 
 
 def test_an_existing_file_is_kept_unless_told(engine, folder, tmp_path):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from epipam.errors import RequestError, StoreError
-from epipam.store import Store, build_store, merge_stores
+from epipam.genome.contigs import Aliases
+from epipam.store import Store, build_store, merge_stores, repair_store
 
 PARTITIONS = [
     [["chr1"], ["chr2"], ["c"], ["tiny"]],
@@ -83,6 +84,36 @@ def test_a_part_says_what_it_is_of(build):
     assert attributes["part"]["contigs"] == ["chr2", "tiny"]
     assert attributes["part"]["of"] == ["chr1", "chr2", "c", "tiny"]
     assert set(attributes["contigs"]) == {"chr2", "tiny"}
+
+
+def test_parts_read_by_columns_and_aliases_have_the_bytes_of_one_build(build, inputs, tmp_path):
+    text = inputs.pairs.read_text(encoding="utf-8").replace("chr1\t", "CM1\t")
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text(text.replace("enhancer_name", "e", 1).replace("promoter_name", "p", 1))
+    options = {
+        "pairs": pairs,
+        "columns": {"promoter_name": "p", "enhancer_name": "e"},
+        "aliases": Aliases([("chr1", "CM1")]),
+    }
+    whole = build("one", None, **options)
+    about = Store(whole).attributes["pairs"]
+    assert about["aliases"] == {"CM1": "chr1"}
+    assert about["columns"] == options["columns"]
+    assert {"chr1", "chr2"} <= set(Store(whole).contigs)
+    parts = [build("a", ["CM1"], **options), build("b", ["chr2", "c", "tiny"], **options)]
+    merge_stores(parts[::-1], tmp_path / "whole.zarr")
+    assert tree(tmp_path / "whole.zarr") == tree(whole)
+    (tmp_path / "whole.zarr/chr1/enhancer/c/0/0").unlink()
+    assert repair_store(tmp_path / "whole.zarr", inputs.genome, pairs).contigs == ("chr1",)
+    assert tree(tmp_path / "whole.zarr") == tree(whole)
+
+
+def test_parts_of_which_one_was_read_by_columns_are_refused(build, inputs, tmp_path):
+    first = build("a", ["chr1"])
+    columns = {"enhancer_name": "promoter_name"}
+    second = build("b", ["chr2", "c", "tiny"], columns=columns)
+    with pytest.raises(RequestError, match="choice of columns"):
+        merge_stores([first, second], tmp_path / "whole.zarr")
 
 
 def test_pairs_on_no_contig_fail_a_part_as_they_fail_the_whole(build, untidy):

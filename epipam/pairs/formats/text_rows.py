@@ -11,6 +11,7 @@ from pathlib import Path
 
 from epipam.errors import PairTableError
 from epipam.pairs.formats.layout import BEDPE_POSITIONS, Fields, Head, Layout, Mirror
+from epipam.runtime.notes import note
 from epipam.runtime.text_files import MOST_LINE, Line, Reading
 
 READING = Reading("a pair table", PairTableError)
@@ -52,6 +53,7 @@ class TextTable:
     """
 
     def __init__(self, path: Path, lines: Iterator[Line]) -> None:
+        self._path = path
         comments: list[str] = []
         first: Line | None = None
         for number, text in lines:
@@ -104,6 +106,10 @@ class TextTable:
         if is_header(fields):
             self._header = first[1]  # it comes again where tables were put end to end
             return fields, lines
+        if numbers_columns(fields):
+            self._header = first[1]
+            note(f"{self._path}:{first[0]}: numbers the columns from {fields[0]} on: no pair")
+            return None, lines
         return None, chain([first], lines)
 
     def _commented_names(self, comments: list[str], n_fields: int) -> list[str] | None:
@@ -168,6 +174,12 @@ def is_header(first: Fields) -> bool:
     # A row of missing values (NA NA) repeats its word; a header names start and end.
     distinct = len(coordinates) < 2 or coordinates[0] != coordinates[1]
     return distinct and all(_WORD.match(value) for value in coordinates)
+
+
+def numbers_columns(first: Fields) -> bool:
+    """Whether a first row is 1, 2, 3, ... or 0, 1, 2, ...: a table whose columns had no names."""
+    enough = len(first) >= len(BEDPE_POSITIONS)
+    return enough and any(first == [str(at + i) for i in range(len(first))] for at in (0, 1))
 
 
 def _delimiter(text: str) -> str:

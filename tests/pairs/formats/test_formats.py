@@ -261,6 +261,23 @@ def test_a_table_is_read_whatever_wrote_it(tmp_path, text):
     assert set(table.frame["label"]) == {1}
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_first_line_that_numbers_the_columns_is_no_pair(tmp_path, first):
+    numbers = "\t".join(str(first + i) for i in range(7))
+    row = "chr20\t1420000\t1422158\tchr20\t1480000\t1488259\t1"
+    told = []
+    with listening(told.append):
+        table = read(tmp_path, f"{numbers}\n{row}\n", label_column="7")
+    assert len(table) == 1
+    assert (table.frame["enhancer_start"][0], table.frame["label"][0]) == (1420000, 1)
+    assert any(f"numbers the columns from {first} on: no pair" in line for line in told)
+
+
+def test_a_pair_of_small_numbers_is_a_pair(tmp_path):
+    table = read(tmp_path, "1\t2\t3\t1\t5\t6\n1\t2\t3\t1\t5\t7\n")
+    assert len(table) == 2
+
+
 def test_headerless_rows_that_r_quoted_are_read(tmp_path):
     row = ROW.replace("chr20", '"chr20"')
     assert places(read(tmp_path, f"{row}\n{row}\n")) == [PAIR] * 2
