@@ -50,6 +50,14 @@ def test_an_error_is_one_line_and_an_exit_code(error, code, line):
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("control", ["\x1b[2J", "\r", "\x07", "\x9b", "\u202e"])
+def test_what_a_file_says_is_shown_and_does_not_command_the_terminal(control):
+    error = RequestError(f"v.vcf: the record after ch{control}1:5 cannot be read")
+    shown = CliRunner().invoke(command_that(error), []).stderr
+    assert control not in shown
+    assert f"ch{control.encode('unicode_escape').decode()}1:5" in shown
+
+
 @pytest.fixture
 def signals():
     """Have signals do what they do in a terminal, however these tests were started."""

@@ -78,8 +78,7 @@ def fuzz(inputs: Inputs, folder: Path, draw: Random) -> str:
             except EpipamError as error:
                 _require_one_line(error)
             except Exception as error:
-                kept = Path(tempfile.gettempdir()) / f"epipam-torture-{seed}-{name}"
-                kept.write_bytes(data)
+                kept = _kept(seed, name, data)
                 text = f"{type(error).__name__}: {str(error)[:200]}, kept as {kept}"
                 raise Lost(f"{kind}: {text}") from error
 
@@ -319,6 +318,13 @@ def _any_bytes(whole: bytes, draw: Random) -> bytes:
             gone = draw.choice([0, 0, 1, 4])
             data = data[:at] + draw.choice(PIECES) + data[at + gone :]
     return data
+
+
+def _kept(seed: int, name: str, data: bytes) -> Path:
+    """Keep what something was lost by, where it can be looked at afterwards."""
+    path = Path(tempfile.gettempdir()) / f"epipam-torture-{seed}-{name.replace('/', '_')}"
+    path.write_bytes(data)
+    return path
 
 
 def _require_one_line(error: EpipamError) -> None:

@@ -121,7 +121,7 @@ def _again(command: Command, folder: Path) -> None:
     """Run a command again after harm: it ends well, or finds the whole output of before."""
     outcome = run(command.arguments, folder)
     require_plain(outcome)
-    if outcome.code and not (outcome.code == 2 and "exists already" in outcome.err):
+    if outcome.code and not (outcome.code == 2 and "exists" in outcome.err):
         raise Lost(f"{command.name}: cannot go on: {outcome.err[-300:]}")
     require_whole(command, folder, complete=True)
     require_tidy(command, folder)
