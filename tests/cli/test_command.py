@@ -200,7 +200,7 @@ def test_the_list_of_commands_imports_none_of_them_nor_what_they_need():
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["epipam.cli epipam.version", ""]
+    assert done.stdout.splitlines() == ["epipam.cli epipam.cli.stops epipam.version", ""]
 
 
 def test_no_summary_is_cut_in_the_list_of_commands():
