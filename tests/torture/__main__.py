@@ -65,7 +65,8 @@ def main() -> int:
             tried[kind] += 1
             if said:
                 lost[kind].append(said)
-                print(f"lost: {kind} {tried[kind]} of seed {seed}: {said}", file=sys.stderr)
+                where = f"{kind} {tried[kind]} of seed {seed}"
+                print(f"lost: {where}: {said}", file=sys.stderr, flush=True)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     print(_table(tried, lost))
