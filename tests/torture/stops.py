@@ -139,7 +139,7 @@ def _on_full_disk(command: Command, folder: Path, draw: Random) -> str:
         outcome = run(command.arguments, folder)
         require_plain(outcome)
         require_whole(command, folder, complete=outcome.code == 0)
-        subprocess.run(["mount", "-o", "remount,size=50m", str(folder)], check=True)
+        subprocess.run(["mount", "-o", "remount,size=500m", str(folder)], check=True)
         _again(command, folder)
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
