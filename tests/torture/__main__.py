@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -50,6 +51,8 @@ def main() -> int:
     kinds = options.only or list(KINDS)
     tried: Counter[str] = Counter()
     lost: dict[str, list[str]] = {kind: [] for kind in kinds}
+    # Ended, it removes what it has made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     import_libraries()
     began = time.monotonic()
     # Not a TemporaryDirectory: each fork would remove it at its end.

@@ -175,6 +175,7 @@ def _become(
     code = 98
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.dup2(files[0], 1)
         os.dup2(files[1], 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
