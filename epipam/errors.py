@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 MAX_REPORTED_ROWS = 20
 
+# What moves a terminal's cursor, or turns the direction of its text; line ends and tabs do not.
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+
 
 class EpipamError(Exception):
-    """Work that failed. The command line exits with `exit_code`."""
+    """Work that failed. The command line exits with `exit_code`.
+
+    Its text quotes files: a control character of theirs is shown as `\\x1b`, and not obeyed.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), super().__str__())
 
 
 class EpipamWarning(UserWarning):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import shlex
 import sys
 import warnings
@@ -25,6 +26,9 @@ from epipam.runtime.notes import listening
 from epipam.runtime.text_files import keep_pipes
 
 _COMMAND_LINE = "epipam.command_line"
+# What torch says, of a processor and of a GPU.
+_OUT_OF_MEMORY = re.compile("can't allocate memory|out of memory|cannot allocate memory", re.I)
+_OPTIONS_THAT_TAKE_MEMORY = ("--cache-size", "--batch-size", "--buffer-rows", "--workers")
 
 
 class EpipamCommand(click.Command):
@@ -92,6 +96,8 @@ class EpipamCommand(click.Command):
         except OSError as error:
             _fail(ctx, _describe_os_error(error), 1)
         except Exception as error:
+            if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+                _fail(ctx, _describe_want_of_memory(ctx), 1)
             text = f"{type(error).__name__}: {error} (unexpected; --debug shows where)"
             _fail(ctx, text.replace("\n", " "), 1)
 
@@ -261,3 +267,11 @@ def _fail(ctx: click.Context, text: str, exit_code: int) -> None:
 def _describe_os_error(error: OSError) -> str:
     why = reason(error)
     return f"{error.filename}: {why}" if error.filename else why
+
+
+def _describe_want_of_memory(ctx: click.Context) -> str:
+    """Say that memory did not suffice, and which options of a command make it need less."""
+    known = {name for param in ctx.command.params for name in param.opts}
+    smaller = [name for name in _OPTIONS_THAT_TAKE_MEMORY if name in known]
+    way_out = f"give a smaller {' or '.join(smaller)}, or " if smaller else ""
+    return f"out of memory; {way_out}use a machine, or a limit, with more of it"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import tempfile
 from functools import partial
@@ -36,6 +38,7 @@ FILES = frozenset(
 )
 EXAMPLE = SimulationSettings(contigs=2, contig_length=40_000, positives=4, seed=1)
 
+_NOT_PLAIN_IN_YAML = re.compile("[\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff\\ufffe\\uffff]")
 _KIPOI_HDF5_ROWS = 10_000  # pairs that kipoi 0.8.6's HDF5 writer gathers before it writes
 
 
@@ -100,7 +103,16 @@ def _write_templates(folder: Path, out: Path) -> None:
     values = _template_values(read_config(folder), out)
     for name in FILLED_TEMPLATES:
         template = Template(templates.joinpath(name).read_text(encoding="utf-8"))
-        folder.joinpath(name).write_text(template.substitute(values), encoding="utf-8")
+        text = template.substitute(values)
+        # The name of a folder may hold bytes that are no text.
+        folder.joinpath(name).write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _yaml_string(text: str) -> str:
+    """Return a text as a YAML string of one line, whatever it holds."""
+    # As JSON it is one, but for characters that YAML does not take as they are.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _NOT_PLAIN_IN_YAML.sub(lambda m: f"\\u{ord(m[0]):04x}", quoted)
 
 
 def _template_values(config: dict[str, Any], out: Path) -> dict[str, str]:
@@ -115,15 +127,16 @@ def _template_values(config: dict[str, Any], out: Path) -> dict[str, str]:
     return {
         "version": __version__,
         "name": out.name,
+        "name_yaml": _yaml_string(out.name),
+        "name_shell": shlex.quote(out.name),
         "network": entry.about,
         "reference": entry.reference,
         "enhancer_length": str(enhancer_length),
         "promoter_length": str(promoter_length),
         "about": about,
-        # A JSON string is a YAML string, whatever it holds.
-        "doc_yaml": json.dumps(doc),
-        "about_yaml": json.dumps(about),
-        "cite_as_yaml": json.dumps(entry.cite_as),
+        "doc_yaml": _yaml_string(doc),
+        "about_yaml": _yaml_string(about),
+        "cite_as_yaml": _yaml_string(entry.cite_as),
         "hdf5_gigabytes": f"{_KIPOI_HDF5_ROWS * bytes_per_pair / 1e9:.1f}",
     }
 

@@ -1,36 +1,39 @@
-"""Worker processes of a loader: a plain DataLoader whose workers send NumPy arrays.
+"""Worker processes of a loader, each with a pipe of its own through which it sends NumPy arrays.
 
-Arrays go through a pipe, so nothing depends on the size of /dev/shm. A worker is asked for several
-neighbouring batches at a time, those of its share of the open blocks.
+Nothing depends on the size of /dev/shm. A worker is asked for several neighbouring batches at a
+time, those of its share of the open blocks. This process keeps no copy of a worker's end of its
+pipe: of a worker that dies, at whatever moment, the pipe ends, and whoever waits for it learns so
+in any thread.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import re
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle
 from multiprocessing import parent_process
-from multiprocessing.connection import wait
-from types import FrameType
+from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from epipam.errors import EpipamError
 from epipam.loading.blocks import BatchArrays
 from epipam.runtime.memory import keep_freed_memory
 
-# A worker's answers that wait to be taken hold so many bytes each, or one batch.
+# A worker's answer that waits to be taken holds so many bytes, or one batch.
 MESSAGE_BYTES = 4_000_000
 # Requests under way for each worker.
 _PREFETCHED = 2
 _LOOK_SECONDS = 1.0
-_MODULE_OF_HANDLER = "torch.utils.data._utils.signal_handling"
-_DIED = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)(?: is killed by signal: (\w+))?")
+_END_SECONDS = 5.0
+# One worker is started at a time: one forked meanwhile would keep the pipe of another open.
+_starting = threading.Lock()
 
 
 class Request(NamedTuple):
@@ -51,6 +54,8 @@ class Source(Protocol):
 class Crew:
     """Worker processes that read one pass at a time, and wait for the next.
 
+    They end with this object.
+
     Parameters
     ----------
     source
@@ -65,21 +70,11 @@ class Crew:
 
     def __init__(self, source: Source, name: str, workers: int, start_method: str | None) -> None:
         self.name = name
-        self._asked = _Asked()
-        self._loader = DataLoader(
-            _Answers(source),
-            batch_size=None,
-            sampler=self._asked,
-            collate_fn=_as_it_is,
-            num_workers=workers,
-            prefetch_factor=_PREFETCHED,
-            multiprocessing_context=start_method,
-            persistent_workers=True,
-            worker_init_fn=_prepare_worker,
-            # Of its own: a DataLoader draws from it at every start, and drawing from the global one
-            # would move the dropout of a resumed run.
-            generator=torch.Generator(),
-        )
+        self._workers: list[_Worker] = []
+        weakref.finalize(self, _end_all, self._workers, os.getpid())
+        context = multiprocessing.get_context(start_method)
+        for _ in range(workers):
+            self._workers.append(_Worker(context, source))
 
     def read(self, requests: Iterable[Request]) -> Iterator[BatchArrays]:
         """Yield the batches of requests in order.
@@ -89,120 +84,99 @@ class Crew:
         EpipamError
             What a worker raised, and where one died.
         """
-        self._asked.requests = requests
-        answers: Iterator[list[BatchArrays] | EpipamError] | None = None
-        while True:
+        asked: deque[_Worker] = deque()
+        for request, worker in zip(requests, cycle(self._workers), strict=False):
+            if len(asked) == len(self._workers) * _PREFETCHED:
+                yield from self._answer(asked.popleft())
+            self._ask(worker, request)
+            asked.append(worker)
+        while asked:
+            yield from self._answer(asked.popleft())
+
+    def _ask(self, worker: _Worker, request: Request) -> None:
+        try:
+            worker.pipe.send(request)
+        except OSError:
+            raise self._death_of(worker) from None
+
+    def _answer(self, worker: _Worker) -> list[BatchArrays]:
+        try:
+            answer = worker.pipe.recv()
+        except (EOFError, OSError):  # before an answer, or within it
+            raise self._death_of(worker) from None
+        for one in self._workers:
+            if not one.process.is_alive():
+                raise self._death_of(one)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _death_of(self, worker: _Worker) -> EpipamError:
+        """Return the error, of one line, for a worker that died."""
+        worker.process.join(_END_SECONDS)
+        code = worker.process.exitcode
+        by = f" by signal: {signal.Signals(-code).name}" if code is not None and code < 0 else ""
+        return EpipamError(
+            f"{self.name}: loader worker {worker.process.pid} died or was killed{by}, perhaps for "
+            f"want of memory; use fewer --loader-workers, or 0"
+        )
+
+
+class _Worker:
+    """A process that answers requests, and this process's end of its pipe."""
+
+    def __init__(self, context: Any, source: Source) -> None:
+        with _starting:
+            self.pipe, theirs = context.Pipe()
+            self.process = context.Process(target=_serve, args=(theirs, source), daemon=True)
             try:
-                with _noticing_deaths():
-                    if answers is None:
-                        answers = iter(self._loader)
-                    answer = next(answers)
-            except StopIteration:
-                return
-            except RuntimeError as error:
-                self._raise_plainly(error)
-                raise
-            if isinstance(answer, EpipamError):
-                raise answer
-            yield from answer
-
-    def _raise_plainly(self, error: RuntimeError) -> None:
-        """Raise an EpipamError of one line where torch says that a worker died."""
-        if found := _DIED.search(str(error)):
-            by = f" by signal: {found[2]}" if found[2] else ""
-            raise EpipamError(
-                f"{self.name}: loader worker {found[1]} died or was killed{by}, perhaps for want "
-                f"of memory; use fewer --loader-workers, or 0"
-            ) from error
+                self.process.start()
+            finally:
+                theirs.close()
 
 
-class _Asked(Sampler[Request]):
-    """What is asked of the workers in a pass."""
-
-    def __init__(self) -> None:
-        self.requests: Iterable[Request] = ()
-
-    def __iter__(self) -> Iterator[Request]:
-        return iter(self.requests)
-
-
-class _Answers(Dataset[Any]):
-    """What a worker sends for a request: batches, or the error that it met."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    def __getitem__(self, request: Request) -> list[BatchArrays] | EpipamError:
-        numbers = range(request.start, request.stop)
-        try:
-            return [self.source.read(request.epoch, number) for number in numbers]
-        except EpipamError as error:  # torch would make a traceback its text
-            return error
+def _end_all(workers: Sequence[_Worker], started_by: int) -> None:
+    """End processes that have nothing to clear away; only who started them can."""
+    if os.getpid() != started_by:
+        return
+    for worker in workers:
+        worker.process.kill()
+        worker.pipe.close()
+    for worker in workers:
+        worker.process.join(_END_SECONDS)
 
 
-def _as_it_is(item: Any) -> Any:
-    return item
+# In a worker
 
 
-def _prepare_worker(_: int) -> None:
-    # A worker allocates the same few sizes over and over.
-    keep_freed_memory()
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+def _serve(pipe: Connection, source: Source) -> None:
+    """Answer requests until the pipe ends; an error is an answer as well."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()  # a worker allocates the same few sizes over and over
+    torch.set_num_threads(1)
+    try:
+        while True:
+            request = pipe.recv()
+            try:
+                numbers = range(request.start, request.stop)
+                answer: Any = [source.read(request.epoch, number) for number in numbers]
+            except Exception as error:
+                answer = error
+            pipe.send(answer)
+    except (EOFError, OSError):  # nobody is there any more
+        return
 
 
-def _end_with_parent(started_by: int) -> None:
-    """End this process soon after its parent, however that ended.
+def _end_with_parent() -> None:
+    """End this process soon after the one that uses it, however that ended.
 
-    torch looks as well, but then waits for somebody to read what the worker had still to send.
+    The end of its pipe would not do: workers forked later have that process's end open as well.
     """
-    parent = parent_process()
-    while parent is None or not wait([parent.sentinel], _LOOK_SECONDS):
-        # A sentinel may be open in processes forked later; a fork server is none's parent process.
-        if parent is None or os.getppid() != started_by:
-            break
+    parent, started_by = parent_process(), os.getppid()
+    assert parent is not None
+    # A sentinel, too, may be open in workers forked later.
+    while os.getppid() == started_by and not wait([parent.sentinel], _LOOK_SECONDS):
+        continue
     os._exit(1)
-
-
-class _DeathsWhileWaiting:
-    """torch's handler of SIGCHLD, kept from raising in whatever else the main thread does.
-
-    It must raise while a batch is waited for: of a worker that died in the middle of an answer,
-    the rest would be waited for in vain.
-    """
-
-    def __init__(self, of_torch: Callable[[int, FrameType | None], object], before: Any) -> None:
-        self.of_torch = of_torch  # which calls the one before it
-        self.before = before
-        self.waiting = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.waiting:
-            self.of_torch(number, frame)
-        elif callable(self.before):
-            self.before(number, frame)
-
-
-@contextmanager
-def _noticing_deaths() -> Iterator[None]:
-    """Raise torch's RuntimeError in the block where a worker has died, or does so meanwhile.
-
-    In other threads than the main one there are no signals, and torch looks every five seconds.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.getsignal(signal.SIGCHLD)
-    if isinstance(handler, _DeathsWhileWaiting):
-        handler.waiting = True
-        try:
-            handler.of_torch(signal.SIGCHLD, None)
-            yield
-        finally:
-            handler.waiting = False
-        return
-    yield
-    # By now torch has set its own, which it does once in a process.
-    found = signal.getsignal(signal.SIGCHLD)
-    if callable(found) and getattr(found, "__module__", "") == _MODULE_OF_HANDLER:
-        before = None if found is handler else handler
-        signal.signal(signal.SIGCHLD, _DeathsWhileWaiting(found, before))

@@ -50,6 +50,33 @@ def test_an_error_is_one_line_and_an_exit_code(error, code, line):
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
+        ),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee documentation"),
+    ],
+)
+def test_want_of_memory_is_one_line_with_the_options_that_need_less(error):
+    command = command_that(error)
+    command.params.append(click.Option(["--cache-size"], expose_value=False))
+    result = CliRunner().invoke(command, [])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("work: error: out of memory; give a smaller --cache-size, or")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("control", ["\x1b[2J", "\r", "\x07", "\x9b", "\u202e"])
+def test_what_a_file_says_is_shown_and_does_not_command_the_terminal(control):
+    error = RequestError(f"v.vcf: the record after ch{control}1:5 cannot be read")
+    shown = CliRunner().invoke(command_that(error), []).stderr
+    assert control not in shown
+    assert f"ch{control.encode('unicode_escape').decode()}1:5" in shown
+
+
 @pytest.fixture
 def signals():
     """Have signals do what they do in a terminal, however these tests were started."""
@@ -192,7 +219,7 @@ def test_the_list_of_commands_imports_none_of_them_nor_what_they_need():
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["epipam.cli epipam.version", ""]
+    assert done.stdout.splitlines() == ["epipam.cli epipam.cli.stops epipam.version", ""]
 
 
 def test_no_summary_is_cut_in_the_list_of_commands():

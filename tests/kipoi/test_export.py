@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import filecmp
+import shlex
+import shutil
 from pathlib import Path
 
 import h5py
@@ -15,7 +17,7 @@ from click.testing import CliRunner
 from epipam.cli.kipoi import kipoi
 from epipam.errors import ModelError, RequestError
 from epipam.kipoi import export as kipoi_export
-from epipam.kipoi.export import export_folder
+from epipam.kipoi.export import _write_templates, export_folder
 from epipam.models import EpipamConfig, create_model, load_model, save_model
 from epipam.models.registry import model_config
 
@@ -76,6 +78,25 @@ def test_schemas_state_the_lengths_of_the_model(exported: Path) -> None:
         assert schema["inputs"]["promoter"]["shape"] == "(4, 1250)"
     assert model["schema"]["targets"]["shape"] == "(1, )"
     assert set(dataloader["args"]) == {"genome", "pairs", "batch_size"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["on", "12", "a: b", "- x", '"', "it's #1", "{a}", "$name", "\x7f\U0001f9ec\u2028", "\udcff"],
+)
+def test_schemas_are_yaml_whatever_the_folder_is_called(name: str, tmp_path: Path) -> None:
+    shutil.copytree(BUNDLED, tmp_path / "model")
+    _write_templates(tmp_path / "model", tmp_path / name)
+    for file in ("model.yaml", "dataloader.yaml"):
+        info = yaml.safe_load((tmp_path / "model" / file).read_text("utf-8"))["info"]
+        assert info["name"] == name
+    command = next(
+        line
+        for line in (tmp_path / "model/README.md").read_text("utf-8").split("\n")
+        if line.startswith("kipoi test")
+    )
+    if name.isascii():
+        assert shlex.split(command)[2] == name
 
 
 def test_model_yaml_and_readme_say_where_the_weights_come_from(exported: Path) -> None:

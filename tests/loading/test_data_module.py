@@ -125,8 +125,8 @@ def uneven(tmp_path_factory) -> Store:
     with (folder / "genome.fa").open("w") as fasta, (folder / "pairs.bedpe").open("w") as bedpe:
         for contig in labels:
             fasta.write(f">{contig}\n{'ACGT' * 50}\n")
-            for row, label in enumerate(labels[contig]):
-                bedpe.write(f"{contig}\t{10 + row}\t20\t{contig}\t50\t60\t{label}\n")
+            for start, label in enumerate(labels[contig]):
+                bedpe.write(f"{contig}\t{start}\t{start + 10}\t{contig}\t50\t60\t{label}\n")
     paths = (folder / "genome.fa", folder / "pairs.bedpe", folder / "s")
     build_store(*paths, StoreSettings(20, 10, augment=2), label_column="7")
     return Store(folder / "s")
