@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 MAX_REPORTED_ROWS = 20
+_MOST_OF_A_ROW = 1_000
 
 # What moves a terminal's cursor, or turns the direction of its text; line ends and tabs do not.
 _CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
@@ -52,12 +53,18 @@ class TableError(RequestError):
 
     def __init__(self, summary: str, rows: Sequence[str] = (), n_rows: int | None = None) -> None:
         self.summary = summary
-        self.rows = list(rows[:MAX_REPORTED_ROWS])
+        self.rows = [_cut(row) for row in rows[:MAX_REPORTED_ROWS]]
         self.n_rows = len(rows) if n_rows is None else n_rows
         lines = [summary, *self.rows]
         if self.n_rows > len(self.rows) > 0:
             lines.append(f"... and {self.n_rows - len(self.rows)} more")
         super().__init__("\n".join(lines))
+
+
+def _cut(row: str) -> str:
+    """Return what is said of a row, which may quote a value of any length, without its middle."""
+    half = _MOST_OF_A_ROW // 2
+    return row if len(row) <= _MOST_OF_A_ROW else f"{row[:half]} ... {row[-half:]}"
 
 
 class PairTableError(TableError):

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import epipam.cli
 from epipam.cli import COMMANDS, LazyGroup, main
 from epipam.cli.command import EpipamCommand, json_option, print_result
-from epipam.errors import EpipamError, EpipamWarning, RequestError
+from epipam.errors import EpipamError, EpipamWarning, RequestError, TableError
 from epipam.runtime.files import whole_file
 
 WITHOUT_TORCH = ["build-store", "info", "verify", "simulate", "train", "score", "evaluate"]
@@ -75,6 +75,15 @@ def test_what_a_file_says_is_shown_and_does_not_command_the_terminal(control):
     shown = CliRunner().invoke(command_that(error), []).stderr
     assert control not in shown
     assert f"ch{control.encode('unicode_escape').decode()}1:5" in shown
+
+
+def test_a_row_that_quotes_a_long_value_is_said_in_few_words():
+    text = str(
+        TableError("genes.gtf: 1 row cannot be read", [f"genes.gtf:2: {'A' * 100_000}: odd"])
+    )
+    assert len(text) < 2_000
+    assert "genes.gtf:2: AAA" in text
+    assert text.endswith("AAA: odd")
 
 
 @pytest.fixture
