@@ -74,3 +74,11 @@ def test_no_module_is_long_and_none_has_a_name_that_says_nothing():
         n_lines = len(file.read_text(encoding="utf-8").splitlines())
         assert n_lines <= MOST_LINES, f"{file.name}: {n_lines} lines"
         assert file.stem not in SAYS_NOTHING
+
+
+def test_every_module_that_the_architecture_names_is_there():
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.(?:py|json))?)`", text))
+    assert len(named) > 40
+    for path in named:
+        assert (PACKAGE / path).exists() or (PACKAGE.parent / path).exists(), path
