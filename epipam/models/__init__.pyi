@@ -64,7 +64,12 @@ from .onehot import (
     base_digits as base_digits,
     unpack as unpack,
 )
+from .pairwise import (
+    Anchors as Anchors,
+    Pairwise as Pairwise,
+)
 from .places import (
+    BundledModel as BundledModel,
     bundled_models as bundled_models,
     local_folder as local_folder,
 )

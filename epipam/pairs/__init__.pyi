@@ -63,11 +63,11 @@ from .pair_lists import (
     mark_contradictions as mark_contradictions,
     read_pair_list as read_pair_list,
 )
-from .spellings import (
-    Spellings as Spellings,
-)
 from .roles import (
     swapped_anchors_note as swapped_anchors_note,
+)
+from .spellings import (
+    Spellings as Spellings,
 )
 from .table import (
     COLUMNS as COLUMNS,
