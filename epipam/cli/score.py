@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @contigs_option
 @click.option(
     "--gene",
-    "genes",
+    "chosen_genes",
     metavar="NAME",
     multiple=True,
     help="Score only pairs whose promoter is called so, in any case; may be repeated.",
@@ -100,7 +100,7 @@ def score(
     pairs: Path,
     out: Path,
     contigs: tuple[str, ...] | None,
-    genes: tuple[str, ...],
+    chosen_genes: tuple[str, ...],
     region: str | None,
     min_distance: int | None,
     output: OutputOptions,
@@ -138,7 +138,7 @@ def score(
 
     keep_freed_memory()
     stretch = None if region is None else Stretch.parse(region)
-    choice = Choice(genes, stretch, min_distance)
+    choice = Choice(chosen_genes, stretch, min_distance)
     about = read_config(model).get("provenance", {}).get("about")
     to_probability = probabilities if calibrate is None else _map(model, calibrate, prior)
     origin = origin_of(model, genome, command_line())

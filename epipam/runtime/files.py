@@ -210,7 +210,10 @@ def reason(error: OSError) -> str:
 def _begin(path: Path, stack: ExitStack) -> None:
     """Make the folder of an output, lock its name, and clear what killed processes left."""
     _refuse_dangling(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # its folder is a file
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
     if stack.enter_context(output_lock(path)):
         clear_leftovers(path)
 

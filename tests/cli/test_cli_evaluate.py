@@ -219,14 +219,15 @@ def test_a_model_of_other_lengths_is_refused(folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_model_exits_1_naming_the_row(folder, tmp_path):
+def test_a_model_whose_weights_are_not_finite_is_refused(folder, tmp_path):
     model = create_model("epipam")
     with torch.no_grad():
         model.main_head[-1].bias.fill_(torch.nan)
     save_model(model, tmp_path / "model", {})
     result = _run(folder, "-o", tmp_path / "out", "--chromosomes", "all", model=tmp_path / "model")
-    assert result.exit_code == 1
-    assert "row 0 of the pairs (chr1:0-300, chr1:9000-9800) has probability nan" in result.stderr
+    assert result.exit_code == 2
+    assert "main_head" in result.stderr
+    assert "finite" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
