@@ -54,7 +54,7 @@ def test_every_kind_of_model_goes_through_every_command(folder, tmp_path, name, 
     run("score", trained / "model", genome, pairs, "-o", scores)
     judged = tmp_path / "judged"
     run("evaluate", trained / "model", folder / "s.zarr", "-o", judged, "--bootstrap", 5)
-    scored = pd.read_csv(scores, sep="\t")
+    scored = pd.read_csv(scores, sep="\t", comment="#")
     evaluated = pd.read_csv(judged / "predictions.tsv", sep="\t")
     column = next(c for c in scored.columns if c in ("probability", "score"))
     of_chr3 = scored[scored["enhancer_chrom"] == "chr3"][column].to_numpy()

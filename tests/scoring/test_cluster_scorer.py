@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from epipam.scoring.settings import EngineRecipe
 N_ROWS = 60
 DIE_ONCE = """
 import os, signal
+from collections.abc import Iterator
 from pathlib import Path
 from epipam.scoring import cluster_scorer as spread_scoring
 
@@ -80,7 +82,7 @@ def workers():
 
 
 def assert_same_rows(path: Path, expected: pd.DataFrame) -> None:
-    found = pd.read_csv(path, sep="\t", na_values=".")
+    found = pd.read_csv(path, sep="\t", comment="#")
     pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
 
 
@@ -179,10 +181,21 @@ def test_a_worker_that_stays_does_not_keep_a_model_or_genome_that_was_replaced(
     assert not np.allclose(scores("3.tsv")["logit"], other_model, equal_nan=True)
 
 
-def test_the_command_scores_with_workers_and_with_a_scheduler(workers, folder, tmp_path, expected):
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    """Return the address of a dask scheduler that has two workers."""
+    distributed = pytest.importorskip("distributed")
+    kinds = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**kinds, processes=False) as cluster:
+        yield cluster.scheduler_address
+
+
+def test_the_command_scores_with_workers_and_with_a_scheduler(
+    scheduler, folder, tmp_path, expected
+):
     arguments = ["score", folder / "model", folder / "genome.fa", folder / "candidates.bedpe"]
     arguments += ["--bad-pairs", "skip", "--device", "cpu"]
-    for number, who in enumerate((["--workers", 2], ["--scheduler", workers.scheduler.address])):
+    for number, who in enumerate((["--workers", 2], ["--scheduler", scheduler])):
         out = tmp_path / f"{number}.tsv"
         result = CliRunner().invoke(main, [*map(str, [*arguments, "-o", out, *who])])
         assert result.exit_code == 0, result.output
