@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 
 import epipam
 from epipam.genome.encoding import pack
 from epipam.models import Epipam, EpipamConfig, create_model, save_model
+from epipam.runtime.cluster import Workers, Workforce, workers_of
 from epipam.scoring.cluster_scorer import ClusterScorer
 from epipam.scoring.engine import Engine, PairWindows, PlainEngine
 from epipam.scoring.region_engine import CPU_TILING, RegionEngine
@@ -162,8 +163,8 @@ def test_score_file_of_several_threads_may_share_an_engine(
 
 
 @pytest.fixture(scope="module")
-def client() -> Client:
-    """Return a client of one worker with four threads, as `dask worker` starts."""
+def workers() -> Iterator[Workers]:
+    """Yield one worker with four threads, as `dask worker` starts."""
     with (
         LocalCluster(
             n_workers=1,
@@ -171,15 +172,15 @@ def client() -> Client:
             processes=False,
             dashboard_address=None,
         ) as cluster,
-        Client(cluster, set_as_default=False) as client,
+        workers_of(Workforce(1, cluster.scheduler_address)) as workers,
     ):
-        yield client
+        yield workers
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed")
 @pytest.mark.parametrize("cache_size", [1, 10**8])
 def test_a_worker_of_several_threads_gives_the_scores_of_one(
-    client: Client, folder: Path, tmp_path: Path, cache_size: int
+    workers: Workers, folder: Path, tmp_path: Path, cache_size: int
 ) -> None:
     def logits(scorer: Engine | ClusterScorer, name: str) -> np.ndarray:
         out = tmp_path / name
@@ -187,7 +188,7 @@ def test_a_worker_of_several_threads_gives_the_scores_of_one(
         return pd.read_csv(out, sep="\t")["logit"].to_numpy()
 
     recipe = EngineRecipe(folder / "model", "cpu", cache_size=cache_size)
-    found = logits(ClusterScorer(client, recipe, piece_rows=5), "threads.tsv")
+    found = logits(ClusterScorer(workers, recipe, piece_rows=5), "threads.tsv")
     alone = logits(load_engine(folder / "model", "cpu", cache_size=cache_size), "alone.tsv")
     # Where only one promoter is kept, pairs are worked on one by one: then all digits agree.
     np.testing.assert_allclose(found, alone, rtol=0, atol=0 if cache_size == 1 else 1e-5)
