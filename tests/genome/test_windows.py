@@ -125,9 +125,11 @@ def test_reasons_equal_a_plain_rule_applied_row_by_row(rows):
     assert unusable_reason(frame, lengths).tolist() == [reason_by_rule(r, lengths) for r in rows]
 
 
-def test_the_six_reasons_are_told_in_words():
-    assert list(REASONS) == [1, 2, 3, 4, 5, 6]
-    assert (REASONS[5], REASONS[6]) == ("a window that is all N", "pair with both labels")
+def test_the_seven_reasons_are_told_in_words():
+    assert list(REASONS) == [1, 2, 3, 4, 5, 6, 7]
+    assert REASONS[5] == "enhancer window all N"
+    assert REASONS[6] == "promoter window all N"
+    assert REASONS[7] == "pair with both labels"
 
 
 def plan(pair, label, **settings):
