@@ -135,7 +135,7 @@ def test_windows_of_real_pairs_are_the_real_sequence(shared_data, tmp_path, name
     n_rows = assert_windows_are_the_letters(out, genome, rows, StoreSettings())
     assert result.attributes["pairs"]["stored"] == stored
     assert n_rows == stored + 10 * result.attributes["contigs"]["chr20"]["positives"]
-    counts = {"targetfinder_NHEK.tsv.gz": [26183, 668, 27]}.get(name, [40325, 1084, 56])
+    counts = {"targetfinder_NHEK.tsv.gz": [26183, 668, 23, 4]}.get(name, [40325, 1084, 53, 3])
     assert list(result.attributes["pairs"]["skipped"].values()) == counts
 
 
