@@ -12,6 +12,7 @@ from .data_card import (
 from .figures import (
     Site as Site,
     relation_figure as relation_figure,
+    roc_pr_figure as roc_pr_figure,
 )
 from .page import (
     write_page as write_page,

@@ -248,7 +248,7 @@ def test_a_model_pushed_from_the_command_line_scores_from_there(tmp_path, model)
         pushed = json.loads(run("push", model, "me/contacts", "--json"))
         assert pushed["repo_id"] == "me/contacts"
         run("score", "hf://me/contacts", "genome.fa", "pairs.bedpe", "-o", "scores.tsv")
-    scores = pd.read_csv(tmp_path / "scores.tsv", sep="\t")
+    scores = pd.read_csv(tmp_path / "scores.tsv", sep="\t", comment="#")
     pairs = pd.DataFrame([("chr1", 2000, 2500, "chr1", 6000, 6900)]).set_axis(
         ["chrom1", "start1", "end1", "chrom2", "start2", "end2"], axis=1
     )
