@@ -33,7 +33,7 @@ _BLOCK_ROWS = 512  # read together, whatever the size of a batch
 
 
 class _Block(NamedTuple):
-    """Rows of a pair table that are read together: windows, packed, and what Kipoi is told of them.
+    """Rows of a pair table read together: packed windows, and their metadata for Kipoi.
 
     `ranges` has the fields of `kipoi.metadata.GenomicRanges`, each (n_rows,), for each region.
     """

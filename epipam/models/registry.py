@@ -132,7 +132,7 @@ def save_model(network: Network, folder: str | Path, provenance: dict[str, Any])
 
 
 def describe_model(network: Network, provenance: dict[str, Any]) -> dict[str, Any]:
-    """Return what `config.json` of a model holds; plain values."""
+    """Return the contents of a model's `config.json`, as plain values."""
     return {
         "model": model_name(network),
         "epipam_version": __version__,

@@ -27,12 +27,12 @@ def note(text: str) -> None:
 
 @contextmanager
 def listening(listener: Callable[[str], None]) -> Iterator[None]:
-    """Call `listener` with each note within the block; one that was told before is left out."""
-    told: set[str] = set()
+    """Call `listener` with each note within the block; one that was reported before is left out."""
+    reported: set[str] = set()
 
     def once(text: str) -> None:
-        if text not in told:
-            told.add(text)
+        if text not in reported:
+            reported.add(text)
             listener(text)
 
     token = _listener.set(once)

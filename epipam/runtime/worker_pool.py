@@ -116,7 +116,7 @@ def _begin(
 
 
 def _work(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a function; where the worker was told to end meanwhile, end it."""
+    """Call a function, and end the worker where it was asked to end meanwhile."""
     global _is_working
     _is_working = True
     try:

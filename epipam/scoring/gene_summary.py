@@ -70,9 +70,9 @@ class GeneSummary:
         self._grow()
         self._pairs += np.bincount(code, minlength=len(self._pairs))
         # Most pairs are worse than what their gene has already.
-        hopeful = np.flatnonzero(pairs.logit > self._least[code])
+        candidates = np.flatnonzero(pairs.logit > self._least[code])
         distances = distance(frame)
-        for i in hopeful.tolist():
+        for i in candidates.tolist():
             apart = "" if np.isnan(distances[i]) else f"{distances[i]:.1f}".removesuffix(".0")
             scores = (f"{pairs.probability[i]:.8g}", f"{pairs.logit[i]:.8g}")
             row = (

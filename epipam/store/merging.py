@@ -139,7 +139,7 @@ def _require_whole(stores: list[Store]) -> None:
 
 
 def _copy(store: Store, name: str, folder: Path) -> None:
-    """Copy a chromosome's group, whose own metadata come last: by them it counts as written."""
+    """Copy a chromosome's group; its metadata, which mark it as written, are copied last."""
     shutil.rmtree(folder / name, ignore_errors=True)
     for file, data in store.group_files(name):
         path = folder / file

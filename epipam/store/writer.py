@@ -180,7 +180,7 @@ def build_store(
 def _destination(
     place: Path | RemoteFolder, request: dict[str, Any], *, overwrite: bool
 ) -> Iterator[tuple[Destination, bool]]:
-    """Hold the place of a store; yield it, and whether an earlier build is gone on with there."""
+    """Lock the place of a store; yield it, and whether an earlier build is resumed there."""
     if isinstance(place, RemoteFolder):
         with remote_build(place, request, overwrite=overwrite) as (build, continued):
             yield UrlDestination(build), continued
@@ -378,7 +378,7 @@ def _request(
     settings: StoreSettings,
     part: StorePart | None,
 ) -> dict[str, Any]:
-    """Return what must be equal for a killed build to be gone on with."""
+    """Return the settings that a resumed build must share with the one it resumes."""
     stat = genome.path.stat()
     return {
         "format_version": schema.FORMAT_VERSION,

@@ -22,7 +22,7 @@ _MACHINE = ("accelerator", "devices", "nodes")
 def run_request(
     store: Store, split: Split, settings: TrainSettings, data: DataSettings
 ) -> dict[str, Any]:
-    """Return what a run is of: what it must agree in to be gone on with."""
+    """Return the inputs and settings that a resumed run must share with the one it resumes."""
     return {
         "store": store.origin(),
         "split": split.record(),

@@ -42,7 +42,7 @@ class RunFinished(RequestError):
 
 @contextmanager
 def claimed_run(run: Path, request: dict[str, Any], *, first: bool = True) -> Iterator[None]:
-    """Hold a run folder: nobody else's, and only gone on with as it was begun.
+    """Lock a run folder for this process; refuse one that was begun with other settings.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class CrossvalFolder:
         return self.path / PREDICTIONS / dataset / f"{model}.tsv.gz"
 
     def begin(self, request: dict[str, Any]) -> None:
-        """Claim the folder for a request; one that was begun with the same is gone on with.
+        """Claim the folder for a request; an unfinished one of the same request is resumed.
 
         Raises
         ------
