@@ -30,7 +30,7 @@ STANDARD_INPUT = "-"
 MOST_LINE = 1_000_000
 
 # No longer than a line may be: then only the first and the last of a block can be too long.
-_BLOCK = MOST_LINE
+_BLOCK = 1 << 16
 # What expands more than this is no table: one of real pairs shrinks to a tenth or so.
 _MOST_EXPANSION, _EXPANSION_FREE = 300, 1 << 28
 _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
