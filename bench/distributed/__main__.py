@@ -107,10 +107,11 @@ def building(folder: Path, work: Work) -> Iterator[Metric]:
     inputs = random_inputs(folder / "build", work.build)
     out = folder / "store"
 
-    def spread(workers: int) -> Callable[[], BuildResult]:
-        def build() -> BuildResult:
+    def spread(workers: int) -> Callable[..., BuildResult]:
+        def build(on_ready: Callable[[], object] = lambda: None) -> BuildResult:
             # As of a cluster elsewhere: with one worker, a build of this machine would need none.
             with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster:
+                on_ready()
                 return build_store(
                     inputs.genome,
                     inputs.pairs,
@@ -151,8 +152,9 @@ def scoring(folder: Path, work: Work, *, quick: bool) -> Iterator[Metric]:
     def alone() -> None:
         _score(candidates, load_engine(model, "cpu"), folder / "scores.tsv")
 
-    def spread(workers: int) -> None:
+    def spread(workers: int, on_ready: Callable[[], object] = lambda: None) -> None:
         with workers_of(Workforce(workers)) as others:
+            on_ready()
             scorer = ClusterScorer(others, recipe, work.piece_rows)
             _score(candidates, scorer, folder / "scores.tsv")
 
@@ -161,7 +163,7 @@ def scoring(folder: Path, work: Work, *, quick: bool) -> Iterator[Metric]:
         {ALONE: alone, ONE: lambda: spread(1), TWO: lambda: spread(2)},
         work.turns,
     )
-    lost = seconds_lost(lambda: spread(2), turns.seconds(TWO))
+    lost = seconds_lost(lambda on_ready: spread(2, on_ready), turns.seconds(TWO))
     yield Metric("scored_pairs", candidates.n_pairs, "pairs")
     yield from _compare("score", turns)
     n_tasks = -(-candidates.n_pairs // work.piece_rows)
@@ -169,16 +171,16 @@ def scoring(folder: Path, work: Work, *, quick: bool) -> Iterator[Metric]:
     yield Metric("score_seconds_with_a_worker_killed", turns.seconds(TWO) + lost, "s")
 
 
-def seconds_lost(work: Callable[[], object], undisturbed: float) -> float:
+def seconds_lost(work: Callable[[Callable[[], object]], object], undisturbed: float) -> float:
     """Run a work again, kill one of its workers in the middle; return the seconds it took longer.
 
-    Noise can make that less than nothing.
+    The work calls what it is given when its workers are there: a cluster whose worker is killed
+    while it starts does not start. Noise can make the seconds less than nothing.
     """
     announce("killing a worker in the middle")
-    killer = threading.Timer(undisturbed * 2 / 3, _kill_a_worker)
+    killer = threading.Timer(undisturbed / 3, _kill_a_worker)
     began = time.perf_counter()
-    killer.start()
-    work()
+    work(killer.start)
     took = time.perf_counter() - began
     killer.cancel()
     return took - undisturbed
