@@ -99,7 +99,8 @@ def test_a_run_whose_last_checkpoint_is_cut_ends_as_an_uninterrupted_one(
     result = run_training(store, tmp_path / "run")
     assert "going on from the one before" in caplog.text
     ours, theirs = (load_file(r.run / "model/model.safetensors") for r in (result, whole))
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    # A step more or less moves weights by about 0.001, the learning rate.
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
     names = {path.name for path in (tmp_path / "run/checkpoints").iterdir()}
     assert names == {"best.ckpt", "last.ckpt", "request.json"}
 
